@@ -1,0 +1,1 @@
+"""The command `penumbra`: parses arguments and calls the packages below."""

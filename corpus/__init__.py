@@ -1,0 +1,1 @@
+"""Captioned collections: readers, splits, and the Scenes generator."""

@@ -1,0 +1,1 @@
+"""Scenes: rendered pictures with captions whose true matches are known."""

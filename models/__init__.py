@@ -1,0 +1,1 @@
+"""Probability and encoders: Gaussians, their distances, match probability, PCME's networks."""

@@ -1,0 +1,1 @@
+"""Fitting a model: objectives, batches, and a loop that resumes."""
