@@ -1,0 +1,106 @@
+"""Directories written aside and put in place in one step, so that a crash leaves the old or the new one."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from models.errors import ArtifactError
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A fresh folder beside `target` that takes its place when the block ends without an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = target.with_name(f".{target.name}.{os.getpid()}.staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    try:
+        yield staging
+        publish(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def publish(staging: Path, target: Path) -> None:
+    """Make the finished folder `staging` appear as `target`, replacing what was there, durably."""
+    for path in sorted(staging.rglob("*")):
+        sync(path)
+    sync(staging)
+    if target.exists():
+        _exchange(staging, target)
+        shutil.rmtree(staging)
+    else:
+        staging.rename(target)
+    sync(target.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two folders: in one step where the system can (Linux), else in two renames."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    swap = getattr(libc, "renameat2", None)
+    if (
+        swap is not None
+        and swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
+    ):
+        return
+    aside = other.with_name(f".{other.name}.{os.getpid()}.replaced")
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)
+
+
+def sync(path: Path) -> None:
+    """Force a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file aside and rename it into place."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(
+        json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    sync(aside)
+    aside.replace(path)
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ArtifactError: it is missing or damaged; the message ends with `remedy`.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing: {remedy}") from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}): {remedy}") from error
+    if not isinstance(values, dict):
+        raise ArtifactError(f"{path} holds no JSON object: {remedy}")
+    return values
+
+
+def sha256(*paths: Path) -> str:
+    """The SHA-256 of files, one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,108 @@
+"""A model on disk: a directory of weights and JSON, and the fingerprint that a gallery remembers it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from models.artifact import read_json, sha256, staged, write_json
+from models.calibration import Calibration
+from models.encoders import Encoder, EncoderConfig
+from models.errors import ArtifactError, ConfigError
+from models.match import MatchHead
+from models.text import Vocabulary
+
+SCHEMA = 1
+CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocabulary.json", "model.safetensors"
+CALIBRATION, TRAINING = "calibration.json", "training.json"
+REMEDY = "train or import the model again, or copy its folder whole"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with the fingerprint of what it computes."""
+
+    encoder: Encoder
+    fingerprint: str
+    directory: Path
+
+
+def save(encoder: Encoder, directory: Path, training: Mapping[str, Any]) -> None:
+    """Write a model's directory aside and put it in place.
+
+    Args:
+        encoder: with or without a calibration.
+        directory: replaced whole where it exists.
+        training: how the model came to be.
+    """
+    with staged(directory) as staging:
+        state = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
+        save_file(state, staging / WEIGHTS)
+        match = {key: float(value) for key, value in asdict(encoder.match).items()}
+        write_json(staging / CONFIG, {"schema": SCHEMA, "encoder": encoder.config.to_dict(), "match": match})
+        write_json(staging / VOCABULARY, encoder.vocabulary.to_dict())
+        write_json(staging / TRAINING, training)
+        if encoder.calibration is not None:
+            write_json(staging / CALIBRATION, encoder.calibration.to_dict())
+
+
+def save_calibration(calibration: Calibration, directory: Path) -> None:
+    """Add a calibration to a model on disk, or replace the one it has; the fingerprint stays."""
+    write_json(directory / CALIBRATION, calibration.to_dict())
+
+
+def fingerprint(directory: Path) -> str:
+    """What identifies a model: the SHA-256 of its configuration, vocabulary and weights.
+
+    The calibration is left out: it changes how a distance reads as a probability, not what a gallery stores.
+
+    Raises:
+        ArtifactError: one of the files is missing.
+    """
+    paths = [directory / name for name in (CONFIG, VOCABULARY, WEIGHTS)]
+    for path in paths:
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing: {REMEDY}")
+    return sha256(*paths)
+
+
+def load(directory: Path) -> LoadedModel:
+    """Read a model, ready to encode.
+
+    Raises:
+        ArtifactError: a file is missing, damaged or of another version; the message names it.
+    """
+    identity = fingerprint(directory)
+    config = read_json(directory / CONFIG, REMEDY)
+    if config.get("schema") != SCHEMA:
+        raise ArtifactError(
+            f"{directory / CONFIG} has schema {config.get('schema')!r}, this version reads {SCHEMA}: {REMEDY}"
+        )
+    vocabulary = read_json(directory / VOCABULARY, REMEDY)
+    calibration = _read_calibration(directory / CALIBRATION)
+    try:
+        encoder = Encoder(
+            EncoderConfig.from_dict(config["encoder"]),
+            Vocabulary.from_dict(vocabulary),
+            MatchHead(**config["match"]),
+            calibration,
+        )
+        encoder.load_state_dict(load_file(directory / WEIGHTS))
+    except (KeyError, TypeError, ConfigError, RuntimeError, SafetensorError) as error:
+        raise ArtifactError(f"{directory} is no model that can be read ({error}): {REMEDY}") from error
+    return LoadedModel(encoder.eval().requires_grad_(False), identity, directory)
+
+
+def _read_calibration(path: Path) -> Calibration | None:
+    if not path.exists():
+        return None
+    remedy = "run `penumbra evaluate` with a calibration split to make it anew, or delete it"
+    try:
+        return Calibration.from_dict(read_json(path, remedy))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path} is no calibration ({error!r}): {remedy}") from error

@@ -1,0 +1,171 @@
+"""PCME's encoders: pixels and words in, Gaussians out (Chun et al., 2021, section 3.2 and figure 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.attention import MeanBranch, VarianceBranch
+from models.backbones import LastTokenGRU, resnet_features, resnet_width
+from models.calibration import Calibration
+from models.errors import ConfigError
+from models.gaussian import Gaussian
+from models.image import Framing, Picture, decode, frame, normalise
+from models.match import MatchHead
+from models.text import Vocabulary, batch
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What a model is: everything that must be known to rebuild its networks.
+
+    Args:
+        embed_dim: dimensions of the common space.
+        word_dim: width of a word embedding.
+        backbone: a torchvision ResNet.
+        stages: residual stages kept of it.
+        framing: how a picture becomes the square that the image encoder sees.
+    """
+
+    embed_dim: int = 512
+    word_dim: int = 300
+    backbone: str = "resnet50"
+    stages: int = 4
+    framing: Framing = field(default_factory=Framing)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> EncoderConfig:
+        """From JSON.
+
+        Raises:
+            ConfigError: a key is unknown.
+        """
+        try:
+            return cls(**{**values, "framing": Framing(**values["framing"])})
+        except (TypeError, KeyError) as error:
+            raise ConfigError(
+                f"the model's configuration does not fit this version of Penumbra: {error}"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """Gaussians [n, dim] with the attention [n, positions] of the mean branch and of the variance branch."""
+
+    gaussian: Gaussian
+    mean_attention: Tensor
+    variance_attention: Tensor
+
+
+class ImageEncoder(nn.Module):
+    """A ResNet's feature map, pooled and locally attended, as a Gaussian."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        width = resnet_width(config.backbone, config.stages)
+        self.cnn = resnet_features(config.backbone, config.stages)
+        self.fc = nn.Linear(width, config.embed_dim)
+        self.mean_branch = MeanBranch(width, config.embed_dim, width // 2)
+        self.variance_fc = nn.Linear(width, config.embed_dim)
+        self.variance_branch = VarianceBranch(width, config.embed_dim, width // 2)
+
+    def forward(self, pixels: Tensor) -> Encoding:
+        """Encode normalised pixels [n, 3, height, width] of any height and width."""
+        features = self.cnn(pixels).float()
+        with torch.autocast(pixels.device.type, enabled=False):
+            pooled = features.mean((-2, -1))
+            local = features.flatten(2).mT
+            mean, mean_attention = self.mean_branch(self.fc(pooled), local)
+            log_variance, variance_attention = self.variance_branch(self.variance_fc(pooled), local)
+        return Encoding(Gaussian(mean, log_variance), mean_attention, variance_attention)
+
+
+class TextEncoder(nn.Module):
+    """Word embeddings read by a bi-GRU and locally attended, as a Gaussian."""
+
+    def __init__(self, config: EncoderConfig, words: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, config.word_dim)
+        self.rnn = LastTokenGRU(config.word_dim, config.embed_dim)
+        self.mean_branch = MeanBranch(config.word_dim, config.embed_dim, config.word_dim // 2)
+        self.variance_rnn = LastTokenGRU(config.word_dim, config.embed_dim)
+        self.variance_branch = VarianceBranch(config.word_dim, config.embed_dim, config.word_dim // 2)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Encoding:
+        """Encode word ids [n, length], of which the first `lengths` [n] are real, in any order."""
+        words = self.embed(ids)
+        padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
+        mean, mean_attention = self.mean_branch(self.rnn(words, lengths), words, padding)
+        log_variance, variance_attention = self.variance_branch(
+            self.variance_rnn(words, lengths), words, padding
+        )
+        return Encoding(Gaussian(mean, log_variance), mean_attention, variance_attention)
+
+
+class Encoder(nn.Module):
+    """A whole model: both encoders, the vocabulary, the match head, and its calibration where there is one.
+
+    Args:
+        config: what the networks are.
+        vocabulary: the words that the text encoder knows.
+        match: the uncalibrated match head.
+        calibration: match heads fitted on held-out pairs, one for each direction.
+    """
+
+    def __init__(
+        self,
+        config: EncoderConfig,
+        vocabulary: Vocabulary,
+        match: MatchHead,
+        calibration: Calibration | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary = vocabulary
+        self.match = match
+        self.calibration = calibration
+        self.image = ImageEncoder(config)
+        self.text = TextEncoder(config, len(vocabulary))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.text.embed.weight.device
+
+    @torch.inference_mode()
+    def encode_pixels(self, pixels: Tensor) -> Gaussian:
+        """Gaussians [n, dim] of normalised pixels [n, 3, height, width]."""
+        encoding: Encoding = self.image(pixels.to(self.device))
+        return encoding.gaussian
+
+    @torch.inference_mode()
+    def encode_tokens(self, ids: Tensor, lengths: Tensor) -> Gaussian:
+        """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real."""
+        encoding: Encoding = self.text(ids.to(self.device), lengths.to(self.device))
+        return encoding.gaussian
+
+    def encode_images(self, images: Sequence[Picture | bytes]) -> Gaussian:
+        """Gaussians [n, dim] of pictures, decoded or as the bytes of a file.
+
+        Raises:
+            ImageError: bytes that are no acceptable picture.
+        """
+        pictures = [decode(image) if isinstance(image, bytes) else image for image in images]
+        return self.encode_pixels(self.pixels(pictures))
+
+    def encode_texts(self, texts: Sequence[str]) -> Gaussian:
+        """Gaussians [n, dim] of texts; words outside the vocabulary count as unknown."""
+        return self.encode_tokens(*batch([self.vocabulary.encode(text) for text in texts]))
+
+    def pixels(self, pictures: Sequence[Picture]) -> Tensor:
+        """What the image encoder sees of pictures: normalised pixels [n, 3, side, side]."""
+        return normalise(np.stack([frame(picture, self.config.framing) for picture in pictures]))
