@@ -41,7 +41,7 @@ def resnet_width(name: str, stages: int = 4) -> int:
 
 
 def load_imagenet(features: nn.Sequential, name: str) -> None:
-    """Fill a backbone with the weights that torchvision publishes for it (IMAGENET1K_V1), from its cache or the network.
+    """Fill a backbone with torchvision's published weights (IMAGENET1K_V1), from its cache or the network.
 
     Raises:
         WeightsError: they are not in the cache and cannot be fetched.

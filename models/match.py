@@ -82,8 +82,8 @@ def pairwise_sample_distances(x: Tensor, y: Tensor) -> Tensor:
         [n, m, J, K]: sqrt(‖z − z'‖² + 1e-6).
     """
     squared = pairwise_squared_l2(x.flatten(0, 1), y.flatten(0, 1))
-    table = squared.unflatten(1, y.shape[:2]).unflatten(0, x.shape[:2]).transpose(1, 2)
-    return (table + DISTANCE_EPSILON).sqrt()
+    table = squared.reshape(*x.shape[:2], *y.shape[:2]).transpose(1, 2)
+    return torch.sqrt(table + DISTANCE_EPSILON)
 
 
 def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> MatchProbability:
@@ -115,9 +115,9 @@ def _common_noise_distances(query: Gaussian, items: Gaussian, noise: Noise) -> T
     crossed = (shifts[:, None] * noise.item).flatten(0, 1)
     by_query = shifts.square().sum(-1) - 2 * (delta @ shifts.mT)
     by_item = std.square() @ noise.squared_item.mT + 2 * ((delta * std) @ noise.item.mT)
-    both = (std @ crossed.mT).unflatten(-1, (len(shifts), len(noise.item)))
+    both = (std @ crossed.mT).reshape(-1, len(shifts), len(noise.item))
     squared = delta.square().sum(-1)[:, None, None] + by_query[:, :, None] + by_item[:, None] - 2 * both
-    return (squared.clamp_min(0) + DISTANCE_EPSILON).sqrt()
+    return torch.sqrt(squared.clamp_min(0) + DISTANCE_EPSILON)
 
 
 def _u_statistic_error(table: Tensor) -> Tensor:

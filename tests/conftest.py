@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests do not measure time: a busy machine must not turn them red.
+settings.register_profile("penumbra", deadline=None)
+settings.load_profile("penumbra")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,57 @@
+# Penumbra's commands; `make` alone lists them. Python 3.11+ and make are all that has to be there.
+PYTHON ?= python3
+# Not `?=`: some shells export HOST. `make serve HOST=0.0.0.0 PORT=8080` sets them.
+HOST = 127.0.0.1
+PORT = 8000
+DEMO = artifacts/demo
+# More for pytest: `make test ARGS="-k gaussian"`.
+ARGS =
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help serve demo test bench clean
+
+help: ## Lists these commands.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
+	@PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
+
+demo: $(VENV)/.package ## Makes the demo gallery, unless it is there and fits.
+	@$(BIN)/penumbra demo --out $(DEMO)
+
+test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole test suite.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.package ## Measures a query's stages and the rerank.
+	@$(BIN)/python -m benchmarks
+
+clean: ## Removes what these commands made: environment, demo gallery, caches.
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each step leaves a stamp in the environment, so that the next `make` repeats only what has changed since.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("Penumbra needs Python 3.11 or newer, and $(PYTHON) is " \
+	  + sys.version.split()[0] + "; name another one: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.lock $(VENV)/.made
+	$(PIP) install --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	$(PIP) install --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/.package: pyproject.toml $(VENV)/.runtime
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements of time; nothing here is a test."""

@@ -1,0 +1,63 @@
+"""`penumbra index`: build a gallery, and say what is in one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.show import CONSOLE, progress
+from corpus.manifest import Corpus, read
+from index.build import build
+from index.describe import describe
+from index.manifest import Manifest
+from models import checkpoint
+
+app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_help=True)
+
+
+@app.command("build")
+def build_command(
+    model: Annotated[Path, typer.Argument(help="A model's folder.")],
+    data: Annotated[Path, typer.Option(help="A folder with captions.jsonl, or a folder of images.")],
+    out: Annotated[Path, typer.Option(help="Where the gallery goes; one that is there is replaced when all is done.")],
+    split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Items encoded at once.")] = 64,
+) -> None:
+    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
+    corpus = read(data, skip_bad=skip_bad)
+    show_build(build_gallery(model, corpus if split is None else corpus.split(split), out, skip_bad, batch), out)
+
+
+@app.command("info")
+def info_command(
+    gallery: Annotated[Path, typer.Argument(help="A gallery's folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Describe a gallery."""
+    facts = describe(gallery)
+    if as_json:
+        CONSOLE.print_json(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        CONSOLE.print(f"[bold]{name}[/bold]: {value}", highlight=False)
+
+
+def build_gallery(model: Path, corpus: Corpus, out: Path, skip_bad: bool = False, batch: int = 64) -> Manifest:
+    """Build with a progress bar for each modality."""
+    loaded = checkpoint.load(model)
+    with progress("embedding") as report:
+        return build(loaded, corpus, out, skip_bad=skip_bad, batch=batch, progress=lambda p: report(p.done, p.total))
+
+
+def show_build(manifest: Manifest, out: Path) -> None:
+    """What a build found out about itself."""
+    for each in manifest.left_out:
+        CONSOLE.print(f"left out: {each}", markup=False, highlight=False)
+    for modality, found in manifest.self_retrieval.items():
+        CONSOLE.print(f"{modality}: {found.verdict}", highlight=False)
+        CONSOLE.print(f"{modality}: {manifest.variances[modality].verdict}", highlight=False)
+    CONSOLE.print(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

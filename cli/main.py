@@ -1,0 +1,44 @@
+"""The command `penumbra`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from cli import demo, evaluate, index, model, search, serve, train
+from models.errors import PenumbraError
+from training.loop import InterruptedTrainingError
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="penumbra",
+    help="Image-text retrieval whose score means something.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for part in (train, evaluate, search, serve, demo):
+    app.command()(part.command)
+app.command("scenes")(demo.scenes)
+app.command("calibrate")(evaluate.calibrate_command)
+app.add_typer(index.app, name="index")
+app.add_typer(model.app, name="model")
+
+
+def main() -> None:
+    """Run the command; what a person can mend is one sentence on stderr and exit code 2."""
+    errors = Console(stderr=True)
+    try:
+        app()
+    except InterruptedTrainingError as error:
+        errors.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
+        sys.exit(INTERRUPTED)
+    except PenumbraError as error:
+        errors.print(str(error), style="red", soft_wrap=True, markup=False, highlight=False)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        errors.print("interrupted", style="yellow")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,63 @@
+"""How the command line shows things: progress, tables, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+CONSOLE = Console()
+Report = Callable[[int, int], None]
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """A progress bar on stderr; what it yields is told (done, total)."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with one decimal."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def ranking_table(ranking: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Ranking quality, one line for each direction."""
+    table = Table(title="Ranking by the distance of the means")
+    for heading in ("direction", "R@1", "R@5", "R@10", "median rank", "R-Precision", "queries"):
+        table.add_column(heading, justify="left" if heading == "direction" else "right")
+    for direction, row in ranking.items():
+        recalls = (percent(row[f"recall_{k}"]) for k in (1, 5, 10))
+        table.add_row(
+            direction, *recalls, f"{row['median_rank']:g}", percent(row["r_precision"]), f"{row['queries']:,}"
+        )
+    return table
+
+
+def calibration_table(figures: Mapping[str, Any]) -> Table:
+    """Log-loss, Brier score and ECE of the raw, the calibrated and the calibrated mean-only probability."""
+    table = Table(title=f"Match probability (a match is by {figures['relevance']})")
+    for heading in ("direction", "probability", "log-loss", "Brier", "ECE"):
+        table.add_column(heading, justify="right" if heading in ("log-loss", "Brier", "ECE") else "left")
+    for direction, each in figures.items():
+        if not isinstance(each, Mapping):
+            continue
+        for name, row in each.items():
+            if isinstance(row, Mapping):
+                values = (f"{row[key]:.4f}" for key in ("log_loss", "brier", "ece"))
+                table.add_row(direction, name.replace("_", " "), *values)
+    return table

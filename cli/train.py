@@ -1,0 +1,90 @@
+"""`penumbra train`: fit a model to a captioned collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from cli.show import CONSOLE, percent, progress
+from corpus.manifest import Corpus, read
+from corpus.scenes.generate import write
+from evaluation.calibration import calibrate
+from evaluation.protocols import embed
+from models import checkpoint
+from models.errors import ConfigError
+from training.config import ScenesData, TrainingConfig, read_config
+from training.loop import Watch
+from training.start import splits, train
+
+
+def command(
+    config: Annotated[Path, typer.Argument(help="A TOML file; see configs/.")],
+    out: Annotated[Path, typer.Option(help="Where the model goes; must not be there yet.")],
+    data: Annotated[Path | None, typer.Option(help="A collection; not needed where the config makes Scenes.")] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the config's seed.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
+    skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines of the collection, and list them.")] = False,
+) -> None:
+    """Train a model. Interrupted at any moment, the same command goes on to the same result."""
+    settings = read_config(config)
+    if seed is not None:
+        settings = TrainingConfig(**{**vars(settings), "seed": seed})
+    if threads is not None:
+        torch.set_num_threads(threads)
+    corpus = _corpus(settings, data, out, skip_bad)
+    with progress("training") as report:
+        watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)
+        encoder = train(settings, corpus, out, device=_device(device), watch=watch)
+    held = splits(corpus)[1]
+    if held:
+        with progress("calibrating") as report:
+            calibration = calibrate(embed(encoder, held, report), encoder.match)
+        checkpoint.save_calibration(calibration, out)
+    CONSOLE.print(f"The model is in {out}.")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise ConfigError(f"there is no device {name!r} here: choose cpu or auto")
+    return torch.device(name)
+
+
+def _corpus(settings: TrainingConfig, data: Path | None, out: Path, skip_bad: bool) -> Corpus:
+    if data is not None:
+        corpus = read(data, skip_bad=skip_bad)
+        for problem in corpus.skipped:
+            CONSOLE.print(f"left out: line {problem.line}: {problem.what}", markup=False)
+        return corpus
+    if settings.data.scenes is None:
+        raise ConfigError("name a collection to train on with --data: this configuration does not make one")
+    return _scenes(settings.data.scenes, out)
+
+
+def _scenes(scenes: ScenesData, out: Path) -> Corpus:
+    """The Scenes that a configuration asks for, made once and kept beside the models."""
+    folder = out.parent / f"scenes-{scenes.images}-{scenes.validation}-{scenes.seed}-{scenes.side}-{scenes.captions}"
+    if not folder.exists():
+        count, split = scenes.images + scenes.validation, {"train": scenes.images, "val": scenes.validation}
+        with progress("rendering Scenes") as report:
+            write(
+                folder, count, scenes.seed, side=scenes.side, per_image=scenes.captions, splits=split, progress=report
+            )
+    return read(folder)
+
+
+def _print_epoch(record: dict[str, Any]) -> None:
+    """One line an epoch: loss parts, ranking on the held-out split, and the state of the variances."""
+    loss = ", ".join(f"{name} {value:.4g}" for name, value in record["loss"].items())
+    CONSOLE.print(f"epoch {record['epoch']}: {loss}", highlight=False)
+    for direction, row in record.get("ranking", {}).items():
+        recall, precision = percent(row["recall_1"]), percent(row["r_precision"])
+        CONSOLE.print(f"  {direction}: R@1 {recall}, R-Precision {precision}", highlight=False)
+    for side, state in record.get("variances", {}).items():
+        style = "red" if state["collapsed"] else None
+        CONSOLE.print(f"  {side}: {state['verdict']}", style=style, highlight=False)

@@ -1,0 +1,118 @@
+"""Everything that `penumbra evaluate` says of a model on a collection, as figures and plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.calibration import pairs_of, predict, reliability
+from evaluation.metrics import Bools, first_ranks, ordered_relevance, recall_at
+from evaluation.protocols import QUERY_BLOCK, Embedded, RankingQuality, ranking_quality
+from evaluation.relevance import Relevance, plausible, relevant
+from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation
+from models.calibration import Direction
+from models.distances import pairwise_squared_l2
+from models.encoders import Encoder
+from models.variances import VarianceState, variance_state
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured.
+
+    Args:
+        ranking: for each direction.
+        reliability: log-loss, Brier score and ECE of the match probabilities, raw and calibrated, for each direction.
+        variances: their state, for images and texts.
+        ambiguity: σ against the true number of matches, where that is known.
+        recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
+    """
+
+    ranking: Mapping[Direction, RankingQuality]
+    reliability: Mapping[str, Any]
+    variances: Mapping[str, VarianceState]
+    ambiguity: Mapping[str, AmbiguityCorrelation] | None
+    recall_1_exact: float | None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What a table does not say well."""
+        return tuple(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        for side, state in self.variances.items():
+            yield f"{side}: {state.verdict}"
+        for side, found in (self.ambiguity or {}).items():
+            yield (
+                f"{side}: Spearman's ρ between σ and the logarithm of the true number of matches is "
+                f"{found.spearman:.3f} ({found.items:,} items)."
+            )
+        if self.recall_1_exact is not None:
+            yield f"Recall@1 of captions that are true of one image only: {100 * self.recall_1_exact:.1f} %."
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "ranking": {str(key): asdict(value) for key, value in self.ranking.items()},
+            "reliability": dict(self.reliability),
+            "variances": {key: value.to_dict() for key, value in self.variances.items()},
+            "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
+            "recall_1_exact": self.recall_1_exact,
+        }
+
+
+def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None) -> Figures:
+    """Measure ranking, probabilities and variances.
+
+    Args:
+        embedded: the collection, encoded by `encoder`.
+        encoder: with or without a calibration.
+        kind: which pairs match; the best that is known when left out.
+    """
+    kind = kind or plausible(embedded.entries)
+    matches = relevant(embedded.entries, kind)
+    known = kind is Relevance.TRUTH
+    return Figures(
+        ranking_quality(embedded, kind),
+        {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
+        {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
+        _ambiguity(embedded, matches) if known else None,
+        recall_1_of_exact(embedded, matches) if known else None,
+    )
+
+
+def _ambiguity(embedded: Embedded, matches: Bools) -> dict[str, AmbiguityCorrelation]:
+    return {
+        "images": ambiguity_correlation(embedded.images.sigma.numpy(), matches.T),
+        "texts": ambiguity_correlation(embedded.texts.sigma.numpy(), matches),
+    }
+
+
+def _reliability(embedded: Embedded, encoder: Encoder, matches: Bools) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for direction in Direction:
+        turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.T
+        pairs, _ = pairs_of(*embedded.sides(direction), turned, seed=0)
+        heads = {"raw": encoder.match}
+        if encoder.calibration is not None:
+            heads["calibrated"] = encoder.calibration.heads[direction]
+        judged = {name: asdict(reliability(predict(head, pairs), pairs.match)) for name, head in heads.items()}
+        shown[str(direction)] = {"pairs": len(pairs.match), "matches": int(pairs.match.sum()), **judged}
+    return shown
+
+
+def recall_1_of_exact(embedded: Embedded, matches: Bools) -> float:
+    """Recall@1, by the distance of the means, of the captions that are true of one image only."""
+    exact = np.flatnonzero(matches.sum(axis=1) == 1)
+    firsts = [
+        first_ranks(
+            ordered_relevance(
+                pairwise_squared_l2(embedded.texts.mean[rows], embedded.images.mean).numpy(), matches[rows]
+            )
+        )
+        for rows in np.array_split(exact, max(1, len(exact) // QUERY_BLOCK))
+    ]
+    return recall_at(np.concatenate(firsts), 1)

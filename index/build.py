@@ -1,0 +1,114 @@
+"""Embeds a corpus into a gallery: resumable, nothing dropped in silence, put in place in one step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from corpus.manifest import MANIFEST as CAPTIONS
+from corpus.manifest import Corpus
+from index.assembly import Origin, assemble, caption_ids
+from index.embedding import Embedding, Progress
+from index.items import Modality
+from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
+from index.shards import workspace
+from models.artifact import publish, read_json
+from models.checkpoint import LoadedModel
+from models.errors import ArtifactError, CorpusError
+
+THUMBNAIL_SIDE: Final = 256
+SHORTLIST: Final = "flat"
+
+
+def build(
+    model: LoadedModel,
+    corpus: Corpus,
+    out: Path,
+    *,
+    skip_bad: bool = False,
+    batch: int = 64,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Manifest:
+    """Embed a corpus and write the gallery, replacing one that is there.
+
+    Interrupted at any moment it leaves `out` as it was, and started again with the same model, corpus and batch it goes
+    on where it was, to the same bytes (the time in the manifest aside).
+
+    Args:
+        model: used on the device where its encoder is.
+        corpus: what is embedded.
+        out: the gallery's folder.
+        skip_bad: leave out images that cannot be read, with their captions; the manifest lists them.
+        batch: how many images or captions are encoded at once.
+        progress: called after every batch.
+
+    Raises:
+        CorpusError: an image cannot be read, or two items would have the same id.
+        ArtifactError: `out` holds something else than a gallery, or is being built by another process, or the model
+            gives numbers that are not finite.
+    """
+    out = out.resolve()
+    _require_replaceable(out)
+    _require_distinct_ids(corpus)
+    parameters = Parameters(batch, SHORTLIST, THUMBNAIL_SIDE)
+    origin = Origin(
+        os.path.relpath(model.directory.resolve(), out),
+        model.fingerprint,
+        corpus.fingerprint,
+        model.encoder.config.embed_dim,
+    )
+    with workspace(out, _plan(origin, parameters)) as space:
+        embedding = Embedding(model, space, parameters, progress)
+        entries, left_out = embedding.images(corpus, skip_bad)
+        embedding.captions(entries)
+        finished = _empty_folder(space.directory / "gallery")
+        shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
+        manifest = assemble(finished, origin, parameters, entries, *shards, (*_skipped(corpus), *left_out))
+        publish(finished, out)
+    return manifest
+
+
+def _plan(origin: Origin, parameters: Parameters) -> dict[str, Any]:
+    """What finished shards depend on."""
+    return {"schema": SCHEMA, **asdict(origin), **asdict(parameters)}
+
+
+def _skipped(corpus: Corpus) -> Iterator[LeftOut]:
+    """What the corpus left out when it was read."""
+    for problem in corpus.skipped:
+        where = corpus.root if problem.line is None else f"{corpus.root / CAPTIONS}, line {problem.line}"
+        yield LeftOut(str(where), problem.what)
+
+
+def _empty_folder(path: Path) -> Path:
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    return path
+
+
+def _require_replaceable(out: Path) -> None:
+    """A gallery may be replaced, and an empty folder; a person's other files may not."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        known = "model_fingerprint" in read_json(out / MANIFEST, "")
+    except ArtifactError:
+        known = False
+    if not known:
+        raise ArtifactError(f"{out} exists and is no gallery: name another folder, or remove it")
+
+
+def _require_distinct_ids(corpus: Corpus) -> None:
+    images = {entry.id for entry in corpus.entries}
+    for entry in corpus.entries:
+        clash = images.intersection(caption_ids(entry))
+        if clash:
+            raise CorpusError(
+                f"{corpus.root}: {min(clash)!r} is the id of an image and would be that of a caption of {entry.id!r}; "
+                "rename the image."
+            )

@@ -1,0 +1,42 @@
+"""What a person wants to know of a gallery, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from index.gallery import Gallery
+from index.items import Modality
+
+
+def describe(directory: Path) -> dict[str, Any]:
+    """Open a gallery and describe it: for `penumbra index info` and as JSON.
+
+    Raises:
+        ArtifactError: it cannot be opened.
+    """
+    with Gallery.open(directory) as gallery:
+        manifest = gallery.manifest
+        return {
+            "directory": str(directory),
+            "fingerprint": gallery.fingerprint,
+            "model": {"path": manifest.model, "fingerprint": manifest.model_fingerprint},
+            "corpus": {"fingerprint": manifest.corpus_fingerprint},
+            "created": manifest.created,
+            "dim": manifest.dim,
+            "bytes": sum(record.bytes for record in manifest.files.values()),
+            "parameters": asdict(manifest.parameters),
+            **{modality.value: _describe_modality(gallery, modality) for modality in Modality},
+            "left_out": [asdict(each) for each in manifest.left_out],
+        }
+
+
+def _describe_modality(gallery: Gallery, modality: Modality) -> dict[str, Any]:
+    found, variances = gallery.manifest.self_retrieval[modality], gallery.manifest.variances[modality]
+    return {
+        "count": gallery.count(modality),
+        "self_retrieval": found.verdict,
+        "variances": variances.verdict,
+        "steady_dimensions": variances.steady_dimensions,
+    }

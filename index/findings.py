@@ -1,0 +1,101 @@
+"""What a finished index is checked for: items that find themselves, and variances that mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from index.shortlist import Floats, Shortlist
+from models.gaussian import Gaussian
+from models.variances import VarianceState, variance_state
+
+SELF_RETRIEVAL_SAMPLE: Final = 200
+VARIANCE_SAMPLE: Final = 10_000
+# A dimension whose log-variance has a smaller standard deviation differs by about 5 % from item to item.
+STEADY_BELOW: Final = 0.05
+
+
+@dataclass(frozen=True)
+class SelfRetrieval:
+    """How many of the sampled items are the nearest to their own mean; `failed` are rows of those that are not.
+
+    An item that shares its mean with another one (`tied`) may come after it.
+    """
+
+    checked: int
+    found: int
+    tied: int
+    failed: Sequence[int]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if not self.checked:
+            return "There is nothing to search."
+        if self.failed:
+            return f"{len(self.failed)} of {self.checked} items do not find themselves; build the index again."
+        return f"All {self.checked} items sampled find themselves ({self.tied} share their mean with another)."
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SelfRetrieval:
+        """From JSON."""
+        return cls(**{**values, "failed": tuple(values["failed"])})
+
+
+@dataclass(frozen=True)
+class Variances:
+    """Whether the variances of a modality say anything.
+
+    Args:
+        state: None for fewer than two items.
+        steady_dimensions: how many dimensions have a log-variance of standard deviation below 0.05 over the items.
+    """
+
+    state: VarianceState | None
+    steady_dimensions: int
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return self.state.verdict if self.state else "There are too few items to judge their variances."
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Variances:
+        """From JSON."""
+        state = values["state"]
+        return cls(None if state is None else VarianceState(**state), int(values["steady_dimensions"]))
+
+
+def check_self_retrieval(shortlist: Shortlist, means: Floats) -> SelfRetrieval:
+    """Search up to 200 items, evenly spread over the rows, with their own means [n, dim]."""
+    rows = _spread(len(means), SELF_RETRIEVAL_SAMPLE)
+    nearest = [shortlist.search(means[row], 1).rows.tolist() for row in rows]
+    itself = [found == [row] for row, found in zip(rows, nearest, strict=True)]
+    tied = [
+        not own and bool(found) and np.array_equal(means[found[0]], means[row])
+        for row, found, own in zip(rows, nearest, itself, strict=True)
+    ]
+    failed = tuple(row for row, own, tie in zip(rows, itself, tied, strict=True) if not own and not tie)
+    return SelfRetrieval(len(rows), len(rows) - len(failed), sum(tied), failed)
+
+
+def check_variances(means: Floats, log_variances: Floats) -> Variances:
+    """Measure the variances of Gaussians [n, dim], on up to 10,000 of them evenly spread over the rows."""
+    rows = _spread(len(means), VARIANCE_SAMPLE)
+    if len(rows) < 2:
+        return Variances(None, 0)
+    # Shuffled (from a fixed seed): an item is measured against the one half the sample further on, and captions come in
+    # the same order, from exact to vague, for every image.
+    np.random.default_rng(0).shuffle(rows)
+    sample = Gaussian(torch.from_numpy(means[rows]), torch.from_numpy(log_variances[rows]))
+    steady = sample.log_variance.std(0) < STEADY_BELOW
+    return Variances(variance_state(sample), int(steady.sum()))
+
+
+def _spread(count: int, sample: int) -> list[int]:
+    """Up to `sample` of the rows 0 … count − 1, evenly spread, each once."""
+    return sorted({int(row) for row in np.linspace(0, count - 1, min(count, sample))})

@@ -1,0 +1,150 @@
+"""A gallery's manifest: what is in it, which model made it, how it was built and what was found at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from index.findings import SelfRetrieval, Variances
+from index.items import REMEDY, Modality
+from models.artifact import read_json, sha256, write_json
+from models.errors import ArtifactError
+
+SCHEMA: Final = 1
+MANIFEST: Final = "manifest.json"
+ITEMS: Final = "items.sqlite"
+
+
+def means_file(modality: Modality) -> str:
+    """The file of a modality's means, float32 [count, dim]."""
+    return f"{modality.value}.means.npy"
+
+
+def log_variances_file(modality: Modality) -> str:
+    """The file of a modality's log-variances, float32 [count, dim]."""
+    return f"{modality.value}.log_variances.npy"
+
+
+def sigmas_file(modality: Modality) -> str:
+    """The file of a modality's geometric means of σ, float32 [count]."""
+    return f"{modality.value}.sigmas.npy"
+
+
+def shortlist_file(modality: Modality) -> str:
+    """The file of a modality's faiss index."""
+    return f"{modality.value}.faiss"
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file as it was when the gallery was built."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileRecord:
+        """Describe a file."""
+        return cls(path.stat().st_size, sha256(path))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An entry or a line of the corpus that is not in the gallery, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How a gallery was built: images encoded at once, kind of shortlist, longest side of a stored picture."""
+
+    batch: int
+    shortlist: str
+    thumbnail_side: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `manifest.json` says.
+
+    Args:
+        model: the model's folder, relative to the gallery's.
+        model_fingerprint: of the model that made the gallery.
+        corpus_fingerprint: of the collection it shows.
+        dim: dimensions of the common space.
+        counts: items of each modality.
+        created: UTC, ISO 8601; no part of the gallery's fingerprint.
+        parameters: how it was built.
+        files: size and hash of every other file of the gallery.
+        left_out: what `--skip-bad` left out.
+        self_retrieval: whether items find themselves, for each modality.
+        variances: the state of the variances, for each modality.
+    """
+
+    model: str
+    model_fingerprint: str
+    corpus_fingerprint: str
+    dim: int
+    counts: Mapping[Modality, int]
+    created: str
+    parameters: Parameters
+    files: Mapping[str, FileRecord]
+    left_out: Sequence[LeftOut]
+    self_retrieval: Mapping[Modality, SelfRetrieval]
+    variances: Mapping[Modality, Variances]
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the gallery's content: SHA-256 (hex) over the model's fingerprint and the files' hashes."""
+        hashes = {name: record.sha256 for name, record in self.files.items()}
+        content = json.dumps([self.model_fingerprint, hashes], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Manifest:
+        """From JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: it is not what `to_dict` gives.
+        """
+        plain = {field.name: values[field.name] for field in fields(cls)}
+        structured = {
+            "counts": {modality: int(values["counts"][modality]) for modality in Modality},
+            "parameters": Parameters(**values["parameters"]),
+            "files": {name: FileRecord(**record) for name, record in values["files"].items()},
+            "left_out": tuple(LeftOut(**each) for each in values["left_out"]),
+            "self_retrieval": {m: SelfRetrieval.from_dict(values["self_retrieval"][m]) for m in Modality},
+            "variances": {m: Variances.from_dict(values["variances"][m]) for m in Modality},
+        }
+        return cls(**{**plain, **structured})
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read a gallery's manifest.
+
+    Raises:
+        ArtifactError: it is missing, damaged or of another version.
+    """
+    path = directory / MANIFEST
+    values = read_json(path, REMEDY)
+    if values.get("schema") != SCHEMA:
+        raise ArtifactError(f"{path} has schema {values.get('schema')!r}, and this version reads {SCHEMA}: {REMEDY}")
+    try:
+        return Manifest.from_dict(values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(f"{path} is no manifest of a gallery ({error!r}): {REMEDY}") from error
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write a gallery's manifest."""
+    write_json(directory / MANIFEST, manifest.to_dict())

@@ -1,0 +1,43 @@
+"""The match probability of each shortlisted item."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import torch
+
+from models.gaussian import Gaussian
+from models.match import MatchHead, MatchProbability, Noise, closed_form, sampled
+
+
+class Rerank(StrEnum):
+    """How shortlisted items are given a probability, and an order."""
+
+    SAMPLED = "sampled"
+    """By match probability over J × J pairs of samples, with its standard error (PCME, as published)."""
+    CLOSED_FORM = "closed_form"
+    """By match probability in closed form: the limit of many samples, without their noise."""
+    NONE = "none"
+    """By the distance of the means; the probability shown is that of the closed form."""
+
+
+def match_probabilities(
+    query: Gaussian, items: Gaussian, head: MatchHead, method: Rerank, noise: Noise
+) -> MatchProbability:
+    """Match probabilities [n] of one query and n items.
+
+    Args:
+        query: Gaussian [dim].
+        items: Gaussian [n, dim].
+        head: of the direction of search, calibrated or not.
+        method: sampled, or in closed form otherwise.
+        noise: used by the sampled method alone.
+
+    Returns:
+        values and standard errors [n]; the latter are zero unless sampled.
+    """
+    # Among no items there is no spread to take a standard error from.
+    if method is Rerank.SAMPLED and len(items):
+        return sampled(query, items, head, noise)
+    value = closed_form(query[None], items, head)[0]
+    return MatchProbability(value, torch.zeros_like(value))

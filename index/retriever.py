@@ -1,0 +1,231 @@
+"""One search: shortlist, Gaussians, match probabilities, the cut, the items."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from time import perf_counter
+from typing import Final
+
+import numpy as np
+import torch
+
+from index.gallery import Gallery, Uncertainty
+from index.items import Item, Modality
+from index.rerank import Rerank, match_probabilities
+from index.shortlist import Ranking, Rows
+from models.calibration import Calibration, Direction
+from models.gaussian import Gaussian
+from models.match import MatchHead, MatchProbability, Noise
+
+ANSWERS: Final[Mapping[Direction, Modality]] = {
+    Direction.TEXT_TO_IMAGE: Modality.IMAGE,
+    Direction.IMAGE_TO_TEXT: Modality.TEXT,
+}
+"""The modality that answers in each direction."""
+
+# Fewer expected matches than this, and the likeliest number of matches among independent items is none.
+LIKELY_ANY: Final = 0.5
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What a search may be asked for.
+
+    Args:
+        top_k: how many items to answer with at most; the whole gallery where it is larger.
+        shortlist: how many of the nearest means get a probability; never fewer than `top_k`.
+        rerank: how they get it, and their order.
+        samples: J, for the sampled probability.
+        seed: of the noise, likewise.
+        min_match_probability: items below it are left out.
+    """
+
+    top_k: int = 10
+    shortlist: int = 200
+    rerank: Rerank = Rerank.SAMPLED
+    samples: int = 7
+    seed: int = 0
+    min_match_probability: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer.
+
+    Args:
+        rank: from 1.
+        row: of the item within its modality.
+        item: what it is.
+        mean_distance: L2 distance between the means (not squared).
+        match_probability: by the calibrated head where there is one.
+        standard_error: what sampling leaves in it: 0 unless sampled, None where one sample a side gives none.
+        raw_match_probability: by the model's own head.
+        uncertainty: of the item.
+    """
+
+    rank: int
+    row: int
+    item: Item
+    mean_distance: float
+    match_probability: float
+    standard_error: float | None
+    raw_match_probability: float
+    uncertainty: Uncertainty
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Args:
+        hits: in the order of match probability (with `Rerank.NONE`, of mean distance).
+        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted.
+        shortlisted: how many items that sum is over.
+        calibrated: whether probabilities come from a calibrated head.
+        no_match: why nothing here is an answer, as one sentence; None when something may be.
+        stages: milliseconds of each stage.
+    """
+
+    hits: tuple[Hit, ...]
+    expected_matches: float
+    shortlisted: int
+    calibrated: bool
+    no_match: str | None
+    stages: Mapping[str, float]
+
+
+class Retriever:
+    """Searches a gallery, from any thread.
+
+    Args:
+        gallery: what is searched.
+        match: the model's own match head.
+        calibration: a head for each direction; without one the model's own serves for both.
+    """
+
+    def __init__(self, gallery: Gallery, match: MatchHead, calibration: Calibration | None = None) -> None:
+        self.gallery = gallery
+        self._match = match
+        self._calibration = calibration
+        self._draw_noise = lru_cache(maxsize=8)(Noise.draw)
+
+    def head(self, direction: Direction) -> MatchHead:
+        """The match head of a direction, calibrated where possible."""
+        return self._match if self._calibration is None else self._calibration.heads[direction]
+
+    @torch.inference_mode()
+    def search(self, query: Gaussian, direction: Direction, options: SearchOptions) -> SearchResult:
+        """Answer a query.
+
+        A probability depends on the query, the item, `samples` and `seed` alone (up to the rounding of float32).
+        Equal probabilities are ordered by mean distance, then by row. With `min_match_probability` above zero,
+        `no_match` says when nothing reaches it; with zero and a calibration, when fewer than 0.5 matches are expected
+        in the shortlist (the items are still given).
+
+        Args:
+            query: Gaussian [dim] of the asking modality.
+            direction: which modality asks, and which answers.
+            options: see there.
+        """
+        query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
+        near = self.gallery.shortlist(modality).search(query.mean.numpy(), max(options.shortlist, options.top_k))
+        clock.lap("shortlist")
+        gaussians = self.gallery.gaussians(modality, near.rows)
+        clock.lap("gather")
+        probability = self._probabilities(query, gaussians, self.head(direction), options)
+        candidates = _Candidates(near, gaussians, probability)
+        answers = candidates.take(_order(candidates, options)[: options.top_k])
+        raw = answers.probability
+        if self._calibration is not None:
+            raw = self._probabilities(query, answers.gaussians, self._match, options)
+        clock.lap("rerank")
+        hits = self._hits(modality, answers, raw)
+        clock.lap("items")
+        return self._result(hits, probability.value, options, clock)
+
+    def _probabilities(
+        self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
+    ) -> MatchProbability:
+        noise = self._draw_noise(query.dim, options.samples, options.seed)
+        return match_probabilities(query, items, head, options.rerank, noise)
+
+    def _hits(self, modality: Modality, answers: _Candidates, raw: MatchProbability) -> tuple[Hit, ...]:
+        """The answers, in their order."""
+        columns = (
+            answers.near.rows.tolist(),
+            self.gallery.items(modality, answers.near.rows),
+            np.sqrt(answers.near.values).tolist(),
+            answers.probability.value.tolist(),
+            map(_finite, answers.probability.standard_error.tolist()),
+            raw.value.tolist(),
+            self.gallery.uncertainties(modality, answers.gaussians),
+        )
+        return tuple(Hit(rank, *fields) for rank, fields in enumerate(zip(*columns, strict=True), start=1))
+
+    def _result(
+        self, hits: tuple[Hit, ...], probabilities: torch.Tensor, options: SearchOptions, clock: _Clock
+    ) -> SearchResult:
+        calibrated = self._calibration is not None
+        expected = float(probabilities.sum(dtype=torch.float64))
+        no_match = _no_match(probabilities, hits, expected, options.min_match_probability, calibrated)
+        return SearchResult(hits, expected, len(probabilities), calibrated, no_match, clock.laps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Items of the shortlist, with their Gaussians and match probabilities."""
+
+    near: Ranking
+    gaussians: Gaussian
+    probability: MatchProbability
+
+    def take(self, places: Rows) -> _Candidates:
+        """Those in some places, in that order."""
+        value, error = self.probability.value[places], self.probability.standard_error[places]
+        near = Ranking(self.near.rows[places], self.near.values[places])
+        return _Candidates(near, self.gaussians[places], MatchProbability(value, error))
+
+
+class _Clock:
+    """Times the stages of one search, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """The stage that began with the last one's end, ends."""
+        now = perf_counter()
+        self.laps[stage] = 1000 * (now - self._last)
+        self._last = now
+
+
+def _order(candidates: _Candidates, options: SearchOptions) -> Rows:
+    """Places of the candidates that reach the probability asked for, in the order of the answers."""
+    near, probabilities = candidates.near, candidates.probability.value.numpy()
+    if options.rerank is Rerank.NONE:
+        order = np.arange(len(near.rows))
+    else:
+        order = np.lexsort((near.rows, near.values, -probabilities))
+    return order[probabilities[order] >= options.min_match_probability]
+
+
+def _no_match(
+    probabilities: torch.Tensor, hits: tuple[Hit, ...], expected: float, least: float, calibrated: bool
+) -> str | None:
+    if not len(probabilities):
+        return "The gallery holds no item of the modality that was asked for."
+    if not hits:
+        best = float(probabilities.max())
+        return f"No item reaches the match probability {least:g}; the best one has {best:.3g}."
+    if least == 0 and calibrated and expected < LIKELY_ANY:
+        near = len(probabilities)
+        return f"Nothing here is likely to match: {expected:.2g} matches are expected among the {near} nearest items."
+    return None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

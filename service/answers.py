@@ -1,0 +1,216 @@
+"""What answers look like: every field with its range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Annotated, Any, Self
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from index.gallery import Uncertainty
+from index.items import Item, Modality
+from index.retriever import Hit
+from models.calibration import Direction
+from service.engine import Answer, Described, EncodedQuery
+from service.schemas import Order
+from service.settings import Limits
+
+
+def _rounded(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("an answer holds a number that is not finite")
+    # Adding zero turns -0.0 into 0.0.
+    return round(value, 6) + 0.0
+
+
+Rounded = Annotated[float, AfterValidator(_rounded)]
+"""A number of an answer: six decimals are more than any of them is sure of."""
+
+
+class UncertaintyAnswer(BaseModel):
+    """How sure the model is of one instance."""
+
+    sigma: Rounded = Field(description="Geometric mean of the standard deviations, above 0.")
+    log_det_covariance: Rounded = Field(description="Natural logarithm of the covariance's determinant.")
+    total_variance: Rounded = Field(description="Trace of the covariance, above 0.")
+    percentile: Rounded | None = Field(
+        description="Share of the gallery's items of this modality with a smaller sigma, 0 to 100; null without any."
+    )
+
+    @classmethod
+    def of(cls, uncertainty: Uncertainty) -> Self:
+        """From the index's value."""
+        return cls(**asdict(uncertainty))
+
+
+class QueryAnswer(BaseModel):
+    """What was asked, as it was understood."""
+
+    modality: Modality = Field(description="image or text.")
+    text: str | None = Field(description="The text that was read; null for a picture.")
+    id: str | None = Field(description="The item that asked; null for a text or an upload.")
+    unknown_words: list[str] = Field(description="Words that the model has never seen.")
+    uncertainty: UncertaintyAnswer
+
+    @classmethod
+    def of(cls, query: EncodedQuery) -> Self:
+        """From the engine's value."""
+        return cls(
+            modality=query.modality,
+            text=query.text,
+            id=query.id,
+            unknown_words=list(query.unknown_words),
+            uncertainty=UncertaintyAnswer.of(query.uncertainty),
+        )
+
+
+class HitAnswer(BaseModel):
+    """One item that may match."""
+
+    rank: int = Field(description="From 1.")
+    id: str
+    modality: Modality
+    text: str | None = Field(description="A text's words; null for an image.")
+    image_url: str | None = Field(description="Path of an image's picture; null for a text.")
+    mean_distance: Rounded = Field(description="Euclidean distance of the means, 0 to 2.")
+    match_probability: Rounded = Field(description="0 to 1, calibrated where the model has a calibration.")
+    standard_error: Rounded | None = Field(
+        description="What sampling leaves in it; 0 unless sampled, null for one sample a side."
+    )
+    raw_match_probability: Rounded = Field(description="By the model's own head, 0 to 1.")
+    uncertainty: UncertaintyAnswer
+
+    @classmethod
+    def of(cls, hit: Hit) -> Self:
+        """From the retriever's value."""
+        return cls(
+            rank=hit.rank,
+            id=hit.item.id,
+            modality=hit.item.modality,
+            text=hit.item.text,
+            image_url=image_url(hit.item),
+            mean_distance=hit.mean_distance,
+            match_probability=hit.match_probability,
+            standard_error=hit.standard_error,
+            raw_match_probability=hit.raw_match_probability,
+            uncertainty=UncertaintyAnswer.of(hit.uncertainty),
+        )
+
+
+class NoMatch(BaseModel):
+    """Nothing here is an answer."""
+
+    reason: str
+
+
+class Fingerprints(BaseModel):
+    """What computed an answer, and over what."""
+
+    model: str
+    gallery: str
+
+
+class SearchAnswer(BaseModel):
+    """The answer to a search; its timings stand in the header Server-Timing."""
+
+    query: QueryAnswer
+    direction: Direction
+    results: list[HitAnswer] = Field(description="By match probability; by mean distance with rerank = none.")
+    expected_matches: Rounded = Field(description="Sum of the match probabilities over the shortlist.")
+    no_match: NoMatch | None = Field(description="Why nothing here is an answer; null when something may be.")
+    calibrated: bool = Field(description="Whether probabilities come from a head fitted on held-out pairs.")
+    fingerprints: Fingerprints
+
+    @classmethod
+    def of(cls, answer: Answer, direction: Direction, fingerprints: Fingerprints) -> Self:
+        """From the engine's value."""
+        result = answer.result
+        return cls(
+            query=QueryAnswer.of(answer.query),
+            direction=direction,
+            results=[HitAnswer.of(hit) for hit in result.hits],
+            expected_matches=result.expected_matches,
+            no_match=NoMatch(reason=result.no_match) if result.no_match else None,
+            calibrated=result.calibrated,
+            fingerprints=fingerprints,
+        )
+
+
+class ItemAnswer(BaseModel):
+    """One item of the gallery."""
+
+    id: str
+    modality: Modality
+    text: str | None = Field(description="A text's words; null for an image.")
+    image_id: str | None = Field(description="The image a text was written for; an image's own id.")
+    image_url: str | None = Field(description="Path of an image's picture; null for a text.")
+    label: str | None = Field(description="Its class, where there are classes.")
+    meta: dict[str, Any] = Field(description="What the collection says of it.")
+    uncertainty: UncertaintyAnswer
+
+    @classmethod
+    def of(cls, described: Described) -> Self:
+        """From the engine's value."""
+        item = described.item
+        return cls(
+            id=item.id,
+            modality=item.modality,
+            text=item.text,
+            image_id=item.image_id,
+            image_url=image_url(item),
+            label=item.label,
+            meta=dict(item.meta),
+            uncertainty=UncertaintyAnswer.of(described.uncertainty),
+        )
+
+
+class ItemList(BaseModel):
+    """A page of items in the order of their uncertainty."""
+
+    modality: Modality
+    order: Order
+    total: int = Field(description="Items of this modality in the gallery.")
+    items: list[ItemAnswer]
+
+
+class ModelInfo(BaseModel):
+    """The model that answers."""
+
+    fingerprint: str
+    embed_dim: int
+    backbone: str
+    words: int = Field(description="Words it knows.")
+    calibrated: bool
+
+
+class GalleryInfo(BaseModel):
+    """The gallery that is searched."""
+
+    fingerprint: str
+    counts: dict[Modality, int]
+    created: str = Field(description="UTC, ISO 8601.")
+    shortlist: str = Field(description="The kind of index.")
+    variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
+
+
+class Info(BaseModel):
+    """What this server is."""
+
+    version: str
+    model: ModelInfo
+    gallery: GalleryInfo
+    threads: int = Field(description="Threads of one computation.")
+    limits: Limits
+
+
+class Health(BaseModel):
+    """A probe's answer."""
+
+    status: str
+
+
+def image_url(item: Item) -> str | None:
+    """The path of an image's picture, its id percent-encoded."""
+    return f"/items/{quote(item.id, safe='')}/image" if item.modality is Modality.IMAGE else None

@@ -1,0 +1,192 @@
+"""Examples for the OpenAPI document: every route has one, for what it takes and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi.openapi.models import Example
+
+_SURE: Final = {
+    "sigma": 0.041213,
+    "log_det_covariance": -816.402311,
+    "total_variance": 0.231904,
+    "percentile": 12.5,
+}
+_VAGUE: Final = {
+    "sigma": 0.071882,
+    "log_det_covariance": -674.01992,
+    "total_variance": 0.703471,
+    "percentile": 94.05,
+}
+_FINGERPRINTS: Final = {"model": "9f2c…", "gallery": "41b7…"}
+_IMAGE: Final[dict[str, Any]] = {"modality": "image", "text": None}
+
+TEXT_SEARCHES: Final[dict[str, Example]] = {
+    "plain": {"summary": "Ten pictures", "value": {"text": "a red star left of a large blue ring at night"}},
+    "all": {
+        "summary": "Every field",
+        "value": {
+            "text": "a picture with something round",
+            "top_k": 20,
+            "shortlist": 500,
+            "rerank": "sampled",
+            "samples": 7,
+            "seed": 0,
+            "min_match_probability": 0.5,
+        },
+    },
+}
+
+
+def _hit(**item: Any) -> dict[str, Any]:
+    measures = {
+        "mean_distance": 0.412077,
+        "match_probability": 0.731204,
+        "standard_error": 0.021844,
+        "raw_match_probability": 0.688116,
+    }
+    return {"rank": 1, **item, **measures, "uncertainty": _SURE}
+
+
+def _search(query: dict[str, Any], direction: str, hit: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "query": query,
+        "direction": direction,
+        "results": [hit],
+        "expected_matches": 1.294012,
+        "no_match": None,
+        "calibrated": True,
+        "fingerprints": _FINGERPRINTS,
+    }
+
+
+_TEXT_QUERY: Final = {
+    "modality": "text",
+    "text": "a zorbly red star left of a large blue ring at night",
+    "id": None,
+    "unknown_words": ["zorbly"],
+    "uncertainty": _VAGUE,
+}
+_IMAGE_QUERY: Final[dict[str, Any]] = {**_IMAGE, "id": None, "unknown_words": [], "uncertainty": _SURE}
+_ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image"}
+
+TEXT_SEARCH: Final = _search(_TEXT_QUERY, "text-to-image", _hit(**_ITEM_BASE))
+IMAGE_SEARCH: Final = _search(
+    _IMAGE_QUERY,
+    "image-to-text",
+    _hit(id="scene-00007#2", modality="text", text="something round at night", image_url=None),
+)
+UNCERTAINTY: Final = _TEXT_QUERY
+IMAGE_UNCERTAINTY: Final = _IMAGE_QUERY
+ITEM: Final = {
+    "id": "scene-00007",
+    **_IMAGE,
+    "image_id": "scene-00007",
+    "image_url": "/items/scene-00007/image",
+    "label": None,
+    "meta": {"background": "night"},
+    "uncertainty": _SURE,
+}
+INFO: Final = {
+    "version": "0.1.0",
+    "model": {
+        "fingerprint": "9f2c…",
+        "embed_dim": 256,
+        "backbone": "resnet18",
+        "words": 412,
+        "calibrated": True,
+    },
+    "gallery": {
+        "fingerprint": "41b7…",
+        "counts": {"image": 2000, "text": 10000},
+        "created": "2026-11-23T20:00:00+00:00",
+        "shortlist": "flat",
+        "variances": {"image": "The variances are alive.", "text": "The variances are alive."},
+    },
+    "threads": 2,
+    "limits": {
+        "bytes": 20971520,
+        "pixels": 50000000,
+        "characters": 1000,
+        "top_k": 1000,
+        "shortlist": 5000,
+        "samples": 64,
+        "batch": 32,
+        "queue": 64,
+        "deadline_seconds": 30,
+    },
+}
+ALIVE: Final = {"status": "alive"}
+READY: Final = {"status": "ready"}
+
+
+def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
+    kind = "urn:penumbra:problem:" + title.lower().replace(" ", "-")
+    content = {"type": kind, "title": title, "status": status, "detail": detail}
+    return {"description": title, "content": {"application/problem+json": {"example": content}}}
+
+
+_BAD: Final = _problem(
+    422, "Unacceptable text", "The text holds no word; describe in words what the picture shows."
+)
+_UNKNOWN: Final = _problem(
+    404,
+    "Unknown item",
+    "The gallery has no item 'scene-x'; take an id from a search or from /uncertainty.",
+)
+_LARGE: Final = _problem(
+    413, "Body too large", "The body has more than the 20,971,520 bytes allowed; send a smaller one."
+)
+_BUSY: Final = _problem(429, "Overloaded", "The server has 64 queries on their way; try again in a second.")
+_LATE: Final = _problem(
+    504,
+    "Deadline exceeded",
+    "The answer was not ready within 30 seconds; try again when the server is less busy.",
+)
+_WARMING: Final = _problem(503, "Not ready", "The server is warming up; ask again in a second.")
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def answers(
+    example: Any,
+    *,
+    bad_input: bool = True,
+    item: bool = False,
+    overload: bool = False,
+    warming: bool = False,
+) -> Responses:
+    """The responses of a route: its answer, and the problems it may have instead."""
+    kinds: list[tuple[bool, Responses]] = [
+        (bad_input, {422: _BAD}),
+        (item, {404: _UNKNOWN}),
+        (overload, {413: _LARGE, 429: _BUSY, 504: _LATE}),
+        (warming, {503: _WARMING}),
+    ]
+    responses: Responses = {200: {"content": {"application/json": {"example": example}}}}
+    for there, problems in kinds:
+        if there:
+            responses |= problems
+    return responses
+
+
+PICTURE: Final[Responses] = {
+    200: {
+        "description": "The picture.",
+        "content": {
+            "image/jpeg": {
+                "example": "(the bytes of a JPEG)",
+                "schema": {"type": "string", "format": "binary"},
+            }
+        },
+    },
+    304: {"description": "The picture has not changed since the ETag in If-None-Match."},
+    404: _UNKNOWN,
+    422: _problem(422, "Wrong modality", "The item 'a#0' is a text and has no picture; name an image."),
+}
+METRICS: Final[Responses] = {
+    200: {
+        "content": {"text/plain": {"example": 'penumbra_gallery_items{modality="image"} 2000.0'}},
+        "description": "Counters, histograms and gauges.",
+    }
+}

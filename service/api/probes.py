@@ -1,0 +1,32 @@
+"""What orchestrators and Prometheus ask."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from service.answers import Health
+from service.api import examples
+from service.errors import NotReadyError
+from service.state import ServiceState
+
+router = APIRouter(tags=["server"])
+
+
+@router.get("/healthz", responses=examples.answers(examples.ALIVE, bad_input=False))
+async def healthz() -> Health:
+    """Whether the server is alive."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", responses=examples.answers(examples.READY, bad_input=False, warming=True))
+async def readyz(state: ServiceState) -> Health:
+    """Whether the server has warmed up and should be sent queries."""
+    if not state.ready:
+        raise NotReadyError("The server is warming up; ask again in a second.")
+    return Health(status="ready")
+
+
+@router.get("/metrics", response_class=Response, responses=examples.METRICS)
+def metrics(state: ServiceState) -> Response:
+    """Counters in Prometheus's text format."""
+    return Response(state.metrics.render(), media_type=state.metrics.content_type)

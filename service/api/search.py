@@ -1,0 +1,49 @@
+"""Both searches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Form, Response
+
+from index.items import Modality
+from models.calibration import Direction
+from service.answers import SearchAnswer
+from service.api import examples
+from service.engine import Clock, ImageQuery, ItemQuery, Query, TextQuery
+from service.schemas import ImageSearch, SearchFields, TextSearch
+from service.state import ServiceState, State
+
+router = APIRouter(prefix="/search", tags=["search"])
+
+
+@router.post("/text-to-image", responses=examples.answers(examples.TEXT_SEARCH, overload=True))
+async def text_to_image(
+    search: Annotated[TextSearch, Body(openapi_examples=examples.TEXT_SEARCHES)],
+    state: ServiceState,
+    response: Response,
+) -> SearchAnswer:
+    """Find the pictures that a text describes."""
+    return await _answer(TextQuery(search.text), search, state, response)
+
+
+@router.post("/image-to-text", responses=examples.answers(examples.IMAGE_SEARCH, overload=True, item=True))
+async def image_to_text(
+    search: Annotated[ImageSearch, Form(media_type="multipart/form-data")],
+    state: ServiceState,
+    response: Response,
+) -> SearchAnswer:
+    """Find the texts that describe a picture: an upload, or an image of the gallery."""
+    if search.image is not None:
+        query: Query = ImageQuery(await search.image.read())
+    else:
+        query = ItemQuery(str(search.image_id), Modality.IMAGE)
+    return await _answer(query, search, state, response)
+
+
+async def _answer(query: Query, search: SearchFields, state: State, response: Response) -> SearchAnswer:
+    options, clock = search.options(state.settings.limits), Clock()
+    answer = await state.engine.search(query, options, clock)
+    state.report(clock, response)
+    direction = Direction.TEXT_TO_IMAGE if isinstance(query, TextQuery) else Direction.IMAGE_TO_TEXT
+    return SearchAnswer.of(answer, direction, state.fingerprints)

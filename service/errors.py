@@ -1,0 +1,157 @@
+"""What can go wrong with a request, the one table from error class to status, and RFC 9457 problem+json.
+
+PenumbraError
+├── InputError              (models.errors) a query is not acceptable
+│   ├── ImageError, TextError
+│   ├── LimitError          it asks for more than a limit allows
+│   └── WrongModalityError  the item is of the other modality
+├── UnknownItemError        there is no item of this id
+├── BodyTooLargeError       more bytes than a body may have
+├── OverloadedError         as many queries as the server takes are on their way
+├── DeadlineError           the answer was not ready in time
+└── NotReadyError           the server is still warming up
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from models.errors import ImageError, InputError, PenumbraError, TextError
+
+
+class LimitError(InputError):
+    """A request asks for more than a limit allows."""
+
+
+class WrongModalityError(InputError):
+    """An item is a picture where a text is needed, or the other way round."""
+
+
+class UnknownItemError(PenumbraError):
+    """The gallery has no item of this id."""
+
+
+class BodyTooLargeError(PenumbraError):
+    """A request's body has more bytes than are allowed."""
+
+
+class OverloadedError(PenumbraError):
+    """As many queries as the server takes are on their way."""
+
+
+class DeadlineError(PenumbraError):
+    """An answer was not ready in time."""
+
+
+class NotReadyError(PenumbraError):
+    """The server is still warming up."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a class of errors is answered: status, title (one for all of a type), headers."""
+
+    status: HTTPStatus
+    title: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def type(self) -> str:
+        """The URI that names the kind for programs; it is not meant to be opened."""
+        return "urn:penumbra:problem:" + self.title.lower().replace(" ", "-")
+
+
+INVALID: Final = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
+BUG: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
+_LATER: Final = {"Retry-After": "1"}
+
+KINDS: Final[Mapping[type[Exception], Kind]] = {
+    TextError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable text"),
+    ImageError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable picture"),
+    LimitError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Limit exceeded"),
+    WrongModalityError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Wrong modality"),
+    RequestValidationError: INVALID,
+    UnknownItemError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
+    BodyTooLargeError: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
+    OverloadedError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Overloaded", _LATER),
+    DeadlineError: Kind(HTTPStatus.GATEWAY_TIMEOUT, "Deadline exceeded"),
+    NotReadyError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", _LATER),
+}
+"""The one table from error class to status."""
+
+
+def problem(error: Exception) -> Response:
+    """The answer to an error of `KINDS` or of the routing itself; raises `KeyError` for any other."""
+    if isinstance(error, HTTPException):
+        return _routing_problem(error)
+    kind = KINDS[type(error)]
+    if isinstance(error, RequestValidationError):
+        found = [_invalid(each) for each in error.errors()]
+        return _render(kind, " ".join(each["message"] for each in found), errors=found)
+    return _render(kind, str(error))
+
+
+def bug(request_id: str) -> Response:
+    """The answer to an error that nobody foresaw."""
+    detail = "Something went wrong in the server; report it with this request id, under which it was logged."
+    return _render(BUG, detail, request_id=request_id)
+
+
+def _routing_problem(error: HTTPException) -> Response:
+    """Unknown paths, wrong methods, bodies that cannot be parsed: the status phrase says all (RFC 9457, 4.2.1)."""
+    status = HTTPStatus(error.status_code)
+    kind = Kind(status, status.phrase, error.headers or {})
+    detail = _ROUTING.get(status) or error.detail
+    return _render(kind, detail)
+
+
+_ROUTING: Final = {
+    HTTPStatus.BAD_REQUEST: "The body cannot be parsed; send JSON in UTF-8, or a form as /docs shows it.",
+    HTTPStatus.NOT_FOUND: "There is no such route; /docs lists those there are.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This route has other methods; the header Allow names them.",
+}
+
+
+def _render(kind: Kind, detail: str, **more: Any) -> Response:
+    content = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status.value,
+        "detail": detail,
+        **more,
+    }
+    # ASCII, because a message may quote half of a surrogate pair from the request.
+    body = json.dumps(content, ensure_ascii=True)
+    return Response(body, kind.status, dict(kind.headers), "application/problem+json")
+
+
+def _invalid(error: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with which field, as one sentence."""
+    place = ".".join(str(part) for part in error["loc"][1:])
+    field = "" if error["type"] == "json_invalid" else place
+    return {"field": field, "message": _sentence(error, place)}
+
+
+def _sentence(error: Mapping[str, Any], place: str) -> str:
+    match error["type"]:
+        case "value_error" if "UploadFile" in error["msg"]:
+            return f"The field {place!r} must be a file; send it as a part of multipart/form-data with a filename."
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "missing" if place:
+            return f"The field {place!r} is missing; add it."
+        case "missing" | "model_attributes_type" | "dict_type":
+            return "The body must be a JSON object; send one with Content-Type: application/json."
+        case "json_invalid":
+            return f"The body is not JSON ({error['ctx']['error']} at character {place}); correct it."
+        case _:
+            wanted = str(error["msg"]).removeprefix("Input ").removeprefix("Value error, ")
+            return f"The field {place!r} {wanted}."

@@ -1,0 +1,146 @@
+"""Around every request: its id, its place in the metrics, security headers, the limit of its body, and bugs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from time import perf_counter
+from typing import Final
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import BodyTooLargeError, bug, problem
+from service.metrics import Metrics
+
+LOGGER: Final = logging.getLogger(__name__)
+REQUEST_ID: Final = "X-Request-ID"
+_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+SECURITY: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""Headers of every response; a route may set its own value."""
+
+
+class RequestContext:
+    """Names, measures and protects every request, and turns what nobody foresaw into a 500 that is logged once."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id, started, status = _request_id(scope), perf_counter(), 0
+
+        async def respond(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(message, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, respond)
+        except Exception:
+            LOGGER.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id)
+            if not status:
+                await bug(request_id)(scope, receive, respond)
+        finally:
+            method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
+            self._metrics.request(method, _route(scope), status or 500, perf_counter() - started)
+
+
+class BodyLimit:
+    """Refuses a body that is too large: by its Content-Length, or as soon as more than that has come."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif self._declares_too_much(scope):
+            await self._refusal()(scope, receive, send)
+        else:
+            await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _CountedBody(receive, self._limit)
+
+        async def respond(message: Message) -> None:
+            # What the application makes of its cut off body does not matter.
+            if not body.exceeded:
+                await send(message)
+
+        with suppress(_BodyCutOffError):
+            await self._app(scope, body.receive, respond)
+        if body.exceeded:
+            await self._refusal()(scope, receive, send)
+
+    def _declares_too_much(self, scope: Scope) -> bool:
+        declared = Headers(scope=scope).get("content-length", "0")
+        return not declared.isdecimal() or int(declared) > self._limit
+
+    def _refusal(self) -> Response:
+        return problem(
+            BodyTooLargeError(
+                f"The body has more than the {self._limit:,} bytes allowed; send a smaller one."
+            )
+        )
+
+
+class _BodyCutOffError(Exception):
+    """The application read beyond the limit."""
+
+
+class _CountedBody:
+    """Receives a body up to a limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+
+    @property
+    def exceeded(self) -> bool:
+        return self._left < 0
+
+    async def receive(self) -> Message:
+        if self.exceeded:
+            raise _BodyCutOffError
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self.exceeded:
+            raise _BodyCutOffError
+        return message
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own, where it is fit for a log; else a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _ACCEPTABLE_ID.fullmatch(given) else uuid4().hex
+
+
+def _add_headers(message: Message, request_id: str) -> None:
+    headers = MutableHeaders(scope=message)
+    headers[REQUEST_ID] = request_id
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "none"))

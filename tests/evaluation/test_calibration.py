@@ -1,0 +1,83 @@
+"""Calibration on synthetic data with a known answer, and its figures against scikit-free loops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+
+from evaluation.calibration import Pairs, expected_calibration_error, fit_head, pairs_of, predict, reliability
+from models.gaussian import Gaussian
+from models.match import MatchHead, closed_form
+
+
+def gaussians(n: int, seed: int, dim: int = 16) -> Gaussian:
+    """Points of the sphere with total variances between 0.02 and 1."""
+    g = torch.Generator().manual_seed(seed)
+    mean = torch.nn.functional.normalize(torch.randn(n, dim, generator=g), dim=-1)
+    trace = torch.rand(n, 1, generator=g) + 0.02
+    return Gaussian(mean, (trace / dim).log().expand(n, dim).clone())
+
+
+def drawn(head: MatchHead, seed: int = 0) -> Pairs:
+    """Pairs whose matches are drawn with the probabilities of a known head."""
+    x, y = gaussians(300, 1), gaussians(400, 2)
+    matches = default_rng(seed).random((300, 400)) < closed_form(x, y, head).numpy()
+    return pairs_of(x, y, matches, 0)[0]
+
+
+def test_a_known_head_is_found_again() -> None:
+    """Scale, shift and both trace weights within a tenth, from 120,000 pairs."""
+    head = MatchHead(12.0, 15.0, 1.5, -2.0)
+    found = fit_head(drawn(head))
+    for name in ("scale", "shift", "query_trace", "item_trace"):
+        assert getattr(found, name) == pytest.approx(getattr(head, name), rel=0.1), name
+
+
+def test_no_head_nearby_is_better() -> None:
+    """The fit is a minimum of the log-loss: moving any number either way makes it worse."""
+    pairs = drawn(MatchHead(8.0, 8.0, 0.5, 0.5))
+    found = fit_head(pairs)
+    best = reliability(predict(found, pairs), pairs.match).log_loss
+    for name in ("scale", "shift", "query_trace", "item_trace"):
+        for step in (0.9, 1.1):
+            other = replace(found, **{name: getattr(found, name) * step})
+            assert reliability(predict(other, pairs), pairs.match).log_loss > best
+
+
+def test_a_calibrated_probability_is_as_often_right_as_it_says() -> None:
+    """ECE of the fitted head is small where that of a wrong head is not."""
+    pairs = drawn(MatchHead(12.0, 15.0, 1.5, -2.0))
+    fitted = reliability(predict(fit_head(pairs), pairs), pairs.match)
+    wrong = reliability(predict(MatchHead(12.0, 18.0), pairs), pairs.match)
+    assert fitted.ece < 0.01
+    assert wrong.ece > 0.05
+    assert fitted.log_loss < wrong.log_loss
+    assert fitted.brier < wrong.brier
+
+
+def test_prediction_is_the_closed_form() -> None:
+    """What calibration fits is what the retriever shows."""
+    x, y = gaussians(5, 3), gaussians(7, 4)
+    head = MatchHead(9.0, 10.0, 0.3, -0.4)
+    pairs, _ = pairs_of(x, y, np.zeros((5, 7), dtype=bool), 0)
+    torch.testing.assert_close(predict(head, pairs).float().reshape(5, 7), closed_form(x, y, head))
+
+
+def test_ece_by_hand() -> None:
+    """Two bins of two: gaps 0.1 and 0.3."""
+    probability = torch.tensor([0.1, 0.3, 0.6, 0.8])
+    match = torch.tensor([0.0, 0.0, 1.0, 1.0])
+    assert expected_calibration_error(probability, match, bins=2) == pytest.approx((0.2 + 0.3) / 2)
+
+
+def test_traces_that_are_all_alike_get_no_weight() -> None:
+    """A model whose σ never varies is calibrated like one without: finite weights near zero."""
+    x, y = (Gaussian(g.mean, torch.full_like(g.log_variance, -4.0)) for g in (gaussians(200, 1), gaussians(200, 2)))
+    matches = default_rng(0).random((200, 200)) < closed_form(x, y, MatchHead(10.0, 10.0)).numpy()
+    found = fit_head(pairs_of(x, y, matches, 0)[0])
+    assert abs(found.query_trace * float(x.total_variance[0])) < 0.5
+    assert found.scale == pytest.approx(10.0, rel=0.15)

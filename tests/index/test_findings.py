@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+
+from index.findings import check_self_retrieval, check_variances
+from index.shortlist import FlatShortlist, Floats
+
+
+def means(n: int, dim: int = 8) -> Floats:
+    drawn = np.random.default_rng(0).normal(size=(n, dim)).astype(np.float32)
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
+
+
+def test_items_find_themselves() -> None:
+    """A sound index passes, at most 200 items being searched."""
+    found = check_self_retrieval(FlatShortlist.build(means(500)), means(500))
+    assert (found.checked, found.found, found.tied, found.failed) == (200, 200, 0, ())
+
+
+def test_a_wrong_index_is_found_out() -> None:
+    """An index in which two means changed places fails for these two, and the verdict says how many."""
+    swapped = means(50)
+    swapped[[3, 4]] = swapped[[4, 3]]
+    found = check_self_retrieval(FlatShortlist.build(swapped), means(50))
+    assert found.failed == (3, 4)
+    assert found.verdict == "2 of 50 items do not find themselves; build the index again."
+
+
+def test_equal_means_may_find_each_other() -> None:
+    """An item whose mean another one has too passes, and is counted."""
+    repeated = means(50)
+    repeated[9] = repeated[2]
+    found = check_self_retrieval(FlatShortlist.build(repeated), repeated)
+    assert (found.found, found.tied, found.failed) == (50, 1, ())
+
+
+def test_nothing_to_check() -> None:
+    """No items and one item have verdicts of their own."""
+    none = means(0)
+    assert check_self_retrieval(FlatShortlist.build(none), none).verdict == "There is nothing to search."
+    assert check_variances(none, none).verdict == "There are too few items to judge their variances."
+    assert check_variances(means(1), means(1)).state is None
+
+
+def test_collapse_is_named() -> None:
+    """Variances that are tiny beside the distances are called collapsed."""
+    varied = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32)
+    assert "collapsed" in check_variances(means(100), varied - 12).verdict
+    assert "collapsed" not in check_variances(means(100), varied - 3).verdict
+
+
+def test_steady_dimensions() -> None:
+    """Dimensions whose variance is the same for all items are counted."""
+    logs = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32) - 3
+    logs[:, 2:5] = -3
+    assert check_variances(means(100), logs).steady_dimensions == 3
+
+
+def test_distance_of_items_in_a_regular_order() -> None:
+    """The distance between items does not depend on a rhythm of their order (captions from exact to vague)."""
+    rhythmic = np.tile(means(6), (40, 1))
+    state = check_variances(rhythmic, rhythmic).state
+    everyone = ((rhythmic[:, None] - rhythmic[None]) ** 2).sum(-1).mean()
+    assert state is not None
+    assert abs(state.squared_distance / everyone - 1) < 0.2

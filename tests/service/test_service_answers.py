@@ -1,0 +1,166 @@
+"""Answers: what they say, and that the same query gets the same bytes."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import IDS, noise_png
+from fastapi.testclient import TestClient
+
+from index.gallery import Gallery
+from index.items import Modality
+from models import checkpoint
+from models.distances import squared_l2
+from models.match import Noise, sampled
+from service.app import create_app
+from service.settings import Settings
+
+Request = tuple[str, str, dict[str, Any]]
+
+
+def mixed_requests() -> list[Request]:
+    """Searches of all kinds, texts of many lengths, pictures of several sizes."""
+    texts = ["red", "a red star", "a blue ring a green square " * 12, "zorb", "a yellow star and a ring"]
+    return [
+        *(
+            ("POST", "/search/text-to-image", {"json": {"text": text, "seed": n}})
+            for n, text in enumerate(texts)
+        ),
+        *(
+            ("POST", "/search/image-to-text", {"files": {"image": noise_png(n, 30 + 7 * n)}})
+            for n in range(4)
+        ),
+        ("POST", "/search/image-to-text", {"data": {"image_id": "plain", "rerank": "closed_form"}}),
+        ("GET", "/uncertainty", {"params": {"text": "a green ring"}}),
+        ("GET", "/uncertainty", {"params": {"modality": "text", "limit": "5"}}),
+        ("POST", "/uncertainty", {"files": {"image": noise_png(77)}}),
+    ]
+
+
+def body(client: TestClient, request: Request) -> bytes:
+    method, path, content = request
+    response = client.request(method, path, **content)
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+def test_same_bytes_under_load(client: TestClient) -> None:
+    """What a request gets in a crowd of other requests is, byte by byte, what it gets alone."""
+    requests = mixed_requests()
+    alone = [body(client, request) for request in requests]
+    crowd = [n for _ in range(8) for n in range(len(requests))]
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda n: body(client, requests[n]), crowd))
+    assert all(answer == alone[n] for n, answer in zip(crowd, answers, strict=True))
+    assert len(set(alone)) == len(alone)
+
+
+def test_same_bytes_from_another_server(client: TestClient, settings: Settings) -> None:
+    """A second server over the same files gives the same bytes."""
+    with TestClient(create_app(settings)) as other:
+        for request in mixed_requests():
+            assert body(other, request) == body(client, request)
+
+
+def test_the_seed_is_what_changes_a_sampled_answer(client: TestClient) -> None:
+    """Another seed gives other sampled probabilities, and the same ones in closed form."""
+
+    def ask(rerank: str, seed: int) -> bytes:
+        content = {"text": "a red star", "rerank": rerank, "seed": seed}
+        return client.post("/search/text-to-image", json=content).content
+
+    assert ask("sampled", 0) != ask("sampled", 1)
+    assert ask("closed_form", 0) == ask("closed_form", 1)
+
+
+def test_probabilities_are_those_of_the_model(client: TestClient, gallery: Path) -> None:
+    """Distance, probability and standard error of each answer are those that the model's functions give."""
+    text = "a blue square"
+    encoder = checkpoint.load(gallery.parent / "model").encoder
+    query = encoder.encode_texts([text])[0]
+    answer = client.post("/search/text-to-image", json={"text": text, "top_k": 12, "seed": 9}).json()
+    with Gallery.open(gallery) as opened:
+        rows = [opened.find(hit["id"]) for hit in answer["results"]]
+        items = opened.gaussians(Modality.IMAGE, [row[1] for row in rows if row is not None])
+    expected = sampled(query, items, encoder.match, Noise.draw(query.dim, 7, 9))
+    given = {
+        name: torch.tensor([hit[name] for hit in answer["results"]])
+        for name in ("match_probability", "standard_error", "mean_distance", "raw_match_probability")
+    }
+    torch.testing.assert_close(given["match_probability"], expected.value, atol=2e-6, rtol=0)
+    torch.testing.assert_close(given["raw_match_probability"], expected.value, atol=2e-6, rtol=0)
+    torch.testing.assert_close(given["standard_error"], expected.standard_error, atol=2e-6, rtol=0)
+    torch.testing.assert_close(
+        given["mean_distance"], squared_l2(query[None], items).sqrt(), atol=2e-6, rtol=0
+    )
+    assert answer["expected_matches"] == pytest.approx(float(expected.value.sum()), abs=1e-5)
+    assert 0.01 < expected.value.min() < expected.value.max() < 0.99
+
+
+def test_order_of_results(client: TestClient) -> None:
+    """Answers come by falling probability, or by rising distance when nothing is reranked."""
+    for rerank, key, sign in (("sampled", "match_probability", -1), ("none", "mean_distance", 1)):
+        answer = client.post("/search/text-to-image", json={"text": "a ring", "rerank": rerank}).json()
+        keys = [sign * hit[key] for hit in answer["results"]]
+        assert keys == sorted(keys)
+
+
+def test_one_sample_has_no_standard_error(client: TestClient) -> None:
+    """With one sample a side the standard error is null, not a number that JSON cannot hold."""
+    answer = client.post("/search/text-to-image", json={"text": "a ring", "samples": 1}).json()
+    assert {hit["standard_error"] for hit in answer["results"]} == {None}
+
+
+def test_nothing_matches(client: TestClient) -> None:
+    """A threshold that nothing reaches gives no results and the reason."""
+    answer = client.post("/search/text-to-image", json={"text": "a ring", "min_match_probability": 1}).json()
+    assert answer["results"] == []
+    assert "match probability 1" in answer["no_match"]["reason"]
+
+
+def test_modalities(client: TestClient) -> None:
+    """Texts are answered with pictures and pictures with texts; each carries what it is."""
+    pictures = client.post("/search/text-to-image", json={"text": "a ring"}).json()
+    texts = client.post("/search/image-to-text", data={"image_id": "plain"}).json()
+    assert all(hit["text"] is None and hit["image_url"] for hit in pictures["results"])
+    assert all(hit["text"] and hit["image_url"] is None for hit in texts["results"])
+    assert (pictures["direction"], texts["direction"]) == ("text-to-image", "image-to-text")
+    assert texts["query"]["id"] == "plain"
+
+
+def test_uncertainty_of_a_text(client: TestClient, gallery: Path) -> None:
+    """σ, log-determinant and trace are those of the encoder; the percentile is the share of captions below."""
+    gaussian = checkpoint.load(gallery.parent / "model").encoder.encode_texts(["a red ring"])[0]
+    measures = client.get("/uncertainty", params={"text": "a red ring"}).json()["uncertainty"]
+    variances = gaussian.log_variance.double().exp()
+    assert measures["sigma"] == pytest.approx(math.exp(float(variances.log().mean()) / 2), abs=1e-5)
+    assert measures["log_det_covariance"] == pytest.approx(float(variances.log().sum()), abs=1e-5)
+    assert measures["total_variance"] == pytest.approx(float(variances.sum()), abs=1e-4)
+    listed = client.get("/uncertainty", params={"modality": "text", "limit": 50}).json()["items"]
+    below = sum(item["uncertainty"]["sigma"] < measures["sigma"] for item in listed)
+    assert measures["percentile"] == pytest.approx(100 * below / 24, abs=1e-5)
+
+
+def test_items_by_uncertainty(client: TestClient) -> None:
+    """Pages follow each other in the order asked for, and together hold every item once."""
+    for order, sign in (("desc", -1), ("asc", 1)):
+        question = {"modality": "image", "order": order, "limit": 5}
+        pages = [client.get("/uncertainty", params={**question, "offset": at}).json() for at in (0, 5, 10)]
+        items = [item for page in pages for item in page["items"]]
+        assert sorted(item["id"] for item in items) == sorted(IDS)
+        sigmas = [sign * item["uncertainty"]["sigma"] for item in items]
+        assert sigmas == sorted(sigmas)
+        assert pages[0]["total"] == 12
+
+
+def test_timings_stand_in_a_header(client: TestClient) -> None:
+    """The stages of a search are in Server-Timing, and no time is in the body."""
+    response = client.post("/search/image-to-text", files={"image": noise_png(1)})
+    stages = [each.split(";dur=")[0] for each in response.headers["Server-Timing"].split(", ")]
+    assert stages[:3] == ["decode", "encode", "search"]
+    assert "timing" not in response.text

@@ -1,0 +1,173 @@
+"""Batches of image-caption pairs, each a function of the seed, the epoch and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from torch import Tensor
+from torchvision.transforms.v2.functional import resized_crop
+
+from corpus.manifest import Entry
+from models.errors import CorpusError
+from models.image import IMAGENET_MEAN, Framing, Pixels, decode, shorter_side
+from models.text import Vocabulary
+from models.text import batch as pad
+from training.config import DataConfig
+
+# Decoded pictures are kept up to this many bytes; what does not fit is decoded anew each time.
+CACHE_BYTES = 6 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Pairs: pixels uint8 [n, side, side, 3], word ids [n, length] and their lengths [n].
+
+    The pixels are normalised where they are used: a thread that makes batches should not start torch's own threads.
+    """
+
+    pixels: Pixels
+    ids: Tensor
+    lengths: Tensor
+
+
+class PairSource:
+    """The training pairs of a collection.
+
+    Args:
+        entries: images with at least one caption each.
+        vocabulary: of the model.
+        framing: of the model.
+        config: what a batch is made of.
+        seed: with the epoch and the step it decides everything.
+
+    Raises:
+        CorpusError: there are no captions to learn from.
+    """
+
+    def __init__(
+        self, entries: Sequence[Entry], vocabulary: Vocabulary, framing: Framing, config: DataConfig, seed: int
+    ) -> None:
+        self.entries = [entry for entry in entries if entry.captions]
+        if not self.entries:
+            raise CorpusError("there is no image with a caption to train on: name a collection with captions")
+        self.captions = [[vocabulary.encode(text) for text in entry.captions] for entry in self.entries]
+        self.framing, self.config, self.seed = framing, config, seed
+        self.classes = _classes(self.entries) if config.one_per_class else None
+        self._cache: dict[int, Pixels] = {}
+        self._cached_bytes = 0
+
+    def plan(self, epoch: int, size: int) -> list[list[int]]:
+        """The rows of each batch of an epoch: as many pairs in all as there are images, at most one row of a class."""
+        rng = default_rng([self.seed, 1, epoch])
+        if self.classes is None:
+            order = rng.permutation(len(self.entries)).tolist()
+            size = min(size, len(order))
+            return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+        return _one_of_a_class(self.classes, size, rng)
+
+    def batches(self, plan: Sequence[Sequence[int]], epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of a plan from number `first` on, made two ahead in threads of their own."""
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(self.make, rows, epoch) for rows in plan[first : first + 2]]
+            for step in range(first, len(plan)):
+                if step + 2 < len(plan):
+                    waiting.append(pool.submit(self.make, plan[step + 2], epoch))
+                yield waiting.pop(0).result()
+
+    def make(self, rows: Sequence[int], epoch: int) -> Batch:
+        """One batch; every row draws from a generator of its own, so threads cannot change it."""
+        pictures, captions = [], []
+        for row in rows:
+            rng = default_rng([self.seed, 2, epoch, row])
+            choices = self.captions[row]
+            captions.append(drop_words(choices[rng.integers(len(choices))], self.config.word_drop, rng))
+            pictures.append(augment(self._picture(row), self.framing.side, self.config, rng))
+        return Batch(np.stack(pictures), *pad(captions))
+
+    def _picture(self, row: int) -> Pixels:
+        """The picture with its shorter side resized, from memory where it fits."""
+        kept = self._cache.get(row)
+        if kept is not None:
+            return kept
+        picture = shorter_side(decode(self.entries[row].image.read_bytes()), self.framing.resized)
+        if self._cached_bytes + picture.nbytes <= CACHE_BYTES:
+            self._cached_bytes += picture.nbytes
+            self._cache[row] = picture
+        return picture
+
+
+def _classes(entries: Sequence[Entry]) -> list[list[int]] | None:
+    """The rows of each class; none where an entry has no label."""
+    if any(entry.label is None for entry in entries):
+        return None
+    rows: dict[str, list[int]] = {}
+    for row, entry in enumerate(entries):
+        rows.setdefault(str(entry.label), []).append(row)
+    return list(rows.values())
+
+
+def _one_of_a_class(classes: Sequence[Sequence[int]], size: int, rng: Generator) -> list[list[int]]:
+    """Batches of `size` different classes, drawn evenly; each class goes through its rows in a random order."""
+    size = min(size, len(classes))
+    queues: list[list[int]] = [[] for _ in classes]
+
+    def following(number: int) -> int:
+        if not queues[number]:
+            queues[number] = [int(row) for row in rng.permutation(classes[number])]
+        return queues[number].pop()
+
+    steps = max(1, round(sum(map(len, classes)) / size))
+    drawn = (rng.choice(len(classes), size, replace=False) for _ in range(steps))
+    return [[following(int(number)) for number in numbers] for numbers in drawn]
+
+
+def drop_words(ids: Sequence[int], probability: float, rng: Generator) -> list[int]:
+    """A caption with each word left out with some probability; its start, its end and one word stay."""
+    kept = [word for word, draw in zip(ids[1:-1], rng.random(len(ids) - 2), strict=True) if draw >= probability]
+    return [ids[0], *(kept or ids[1:2]), ids[-1]] if len(ids) > 2 else list(ids)
+
+
+def augment(picture: Pixels, side: int, config: DataConfig, rng: Generator) -> Pixels:
+    """A random crop at [side, side, 3], perhaps mirrored, perhaps with a rectangle blanked."""
+    top, left, height, width = crop_box(picture.shape[0], picture.shape[1], config.crop_area, rng)
+    if (height, width) == (side, side):
+        pixels = picture[top : top + side, left : left + side].copy()
+    else:
+        planes = torch.from_numpy(picture).permute(2, 0, 1)
+        cut = resized_crop(planes, top, left, height, width, [side, side], antialias=True)
+        pixels = cut.permute(1, 2, 0).contiguous().numpy()
+    if config.flip and rng.random() < 0.5:
+        pixels = pixels[:, ::-1]
+    if rng.random() < config.erase:
+        pixels = _erase(pixels, rng)
+    return np.ascontiguousarray(pixels)
+
+
+def crop_box(height: int, width: int, area: float, rng: Generator) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a crop that keeps at least `area` of the picture's central square (Inception).
+
+    With `area` 1 it is the centred square.
+    """
+    side = min(height, width)
+    if area >= 1:
+        return (height - side) // 2, (width - side) // 2, side, side
+    share, ratio = rng.uniform(area, 1.0), np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+    high = min(height, max(1, round(side * float(np.sqrt(share / ratio)))))
+    wide = min(width, max(1, round(side * float(np.sqrt(share * ratio)))))
+    return int(rng.integers(height - high + 1)), int(rng.integers(width - wide + 1)), high, wide
+
+
+def _erase(pixels: Pixels, rng: Generator) -> Pixels:
+    """Blank a rectangle of 2 to 33 % of the area with ImageNet's mean colour (Zhong et al., 2020)."""
+    side = pixels.shape[0]
+    share, ratio = rng.uniform(0.02, 0.33), np.exp(rng.uniform(np.log(0.3), np.log(3.3)))
+    high, wide = (min(side, max(1, round(side * float(np.sqrt(share * r))))) for r in (ratio, 1 / ratio))
+    top, left = rng.integers(side - high + 1), rng.integers(side - wide + 1)
+    erased = pixels.copy()
+    erased[top : top + high, left : left + wide] = np.round(np.array(IMAGENET_MEAN) * 255)
+    return erased
