@@ -20,8 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (train, evaluate, search, serve, demo):
-    app.command()(part.command)
+for name, part in {"train": train, "evaluate": evaluate, "search": search, "serve": serve, "demo": demo}.items():
+    app.command(name)(part.command)
 app.command("scenes")(demo.scenes)
 app.command("calibrate")(evaluate.calibrate_command)
 app.add_typer(index.app, name="index")

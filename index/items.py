@@ -107,7 +107,7 @@ class ItemStore:
 
     def picture(self, identifier: str) -> bytes | None:
         """The stored JPEG of an image, or None when there is none of this id."""
-        query = "SELECT jpeg FROM items JOIN pictures USING (row) WHERE id = ? "
+        query = "SELECT jpeg FROM items JOIN pictures USING (row) WHERE id = ? AND modality = 'image'"
         for (jpeg,) in self._rows(query, (identifier,)):
             return bytes(jpeg)
         return None

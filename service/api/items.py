@@ -18,14 +18,15 @@ Identifier = Annotated[str, Path(description="The item's id, percent-encoded.", 
 _CACHING = "public, max-age=3600"
 
 
-@router.get("/{id:path}/image", response_model=None, response_class=Response, responses=examples.PICTURE)
+@router.get("/{id:path}/image", response_class=Response, responses=examples.PICTURE)
 def picture(
     id: Identifier, state: ServiceState, if_none_match: Annotated[str | None, Header()] = None
-) -> Response | ItemAnswer:
+) -> Response:
     """The picture of an image, as a JPEG of 256 pixels at most."""
     if state.engine.gallery.find(id) is None and state.engine.gallery.find(f"{id}/image") is not None:
         # The path of the item "a/image" looks like that of the picture of "a" once it is decoded.
-        return ItemAnswer.of(state.engine.describe(f"{id}/image"))
+        answer = ItemAnswer.of(state.engine.describe(f"{id}/image"))
+        return Response(answer.model_dump_json(), media_type="application/json")
     jpeg = state.engine.picture(id)
     headers = {"ETag": f'"{sha256(jpeg).hexdigest()[:32]}"', "Cache-Control": _CACHING}
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
