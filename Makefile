@@ -18,7 +18,7 @@ help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
-	@PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
+	@exec env PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
 
 demo: $(VENV)/.package ## Makes the demo gallery, unless it is there and fits.
 	@$(BIN)/penumbra demo --out $(DEMO)

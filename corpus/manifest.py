@@ -50,9 +50,7 @@ class Corpus:
         chosen = tuple(entry for entry in self.entries if entry.split == name)
         if not chosen:
             there = sorted({entry.split for entry in self.entries if entry.split is not None})
-            choice = (
-                f"choose one of {', '.join(there)}" if there else "its entries name no split, so leave it out"
-            )
+            choice = f"choose one of {', '.join(there)}" if there else "its entries name no split, so leave it out"
             raise CorpusError(f"{self.root} has no split {name!r}; {choice}.")
         return replace(self, entries=chosen)
 
@@ -94,9 +92,7 @@ def read(directory: Path, *, skip_bad: bool = False) -> Corpus:
             if not skip_bad:
                 _refuse(directory, skipped[0])
     if not entries:
-        raise CorpusError(
-            f"{directory} holds no usable image; put images or a {MANIFEST} that lists them there."
-        )
+        raise CorpusError(f"{directory} holds no usable image; put images or a {MANIFEST} that lists them there.")
     return Corpus(directory, tuple(entries.values()), tuple(skipped))
 
 
@@ -191,18 +187,14 @@ def _optional_text(content: dict[str, Any], name: str) -> str | None:
 def _captions(value: Any) -> tuple[str, ...]:
     _require(isinstance(value, list) and bool(value), "'captions' is not a list with at least one caption")
     for place, caption in enumerate(value, start=1):
-        _require(
-            isinstance(caption, str) and bool(caption.strip()), f"caption {place} is not a text with words"
-        )
+        _require(isinstance(caption, str) and bool(caption.strip()), f"caption {place} is not a text with words")
     return tuple(value)
 
 
 def _image(directory: Path, name: str) -> Path:
     """The image's path; its name may not lead out of the folder (a link in the folder may)."""
     inside = PurePosixPath(os.path.normpath(name))
-    _require(
-        not inside.is_absolute() and inside.parts[0] != "..", f"the image {name!r} lies outside the folder"
-    )
+    _require(not inside.is_absolute() and inside.parts[0] != "..", f"the image {name!r} lies outside the folder")
     path = directory / inside
     _require(path.is_file(), f"the image {name!r} does not exist")
     return path

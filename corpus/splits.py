@@ -10,9 +10,7 @@ from corpus.manifest import Entry
 from models.errors import ConfigError
 
 
-def hold_out(
-    entries: Sequence[Entry], fraction: float, seed: int
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+def hold_out(entries: Sequence[Entry], fraction: float, seed: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Kept and held-out entries, each in the order given; `round(fraction × images)` images are held out.
 
     Which ones depends on the ids and the seed alone, not on the order of the entries; entries that show the

@@ -88,9 +88,6 @@ def check_variances(means: Floats, log_variances: Floats) -> Variances:
     rows = _spread(len(means), VARIANCE_SAMPLE)
     if len(rows) < 2:
         return Variances(None, 0)
-    # Shuffled (from a fixed seed): an item is measured against the one half the sample further on, and captions come in
-    # the same order, from exact to vague, for every image.
-    np.random.default_rng(0).shuffle(rows)
     sample = Gaussian(torch.from_numpy(means[rows]), torch.from_numpy(log_variances[rows]))
     steady = sample.log_variance.std(0) < STEADY_BELOW
     return Variances(variance_state(sample), int(steady.sum()))

@@ -49,10 +49,7 @@ def _exchange(one: Path, other: Path) -> None:
     """Swap two folders: in one step where the system can (Linux), else in two renames."""
     libc = ctypes.CDLL(None, use_errno=True)
     swap = getattr(libc, "renameat2", None)
-    if (
-        swap is not None
-        and swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
-    ):
+    if swap is not None and swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
         return
     aside = other.with_name(f".{other.name}.{os.getpid()}.replaced")
     other.rename(aside)
@@ -72,9 +69,7 @@ def sync(path: Path) -> None:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file aside and rename it into place."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(
-        json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    aside.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     sync(aside)
     aside.replace(path)
 

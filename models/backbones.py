@@ -74,9 +74,7 @@ class LastTokenGRU(nn.Module):
     def __init__(self, features: int, dim: int) -> None:
         super().__init__()
         if dim % 2:
-            raise ConfigError(
-                f"the embedding dimension {dim} is odd, and a bi-GRU gives half of it to each direction"
-            )
+            raise ConfigError(f"the embedding dimension {dim} is odd, and a bi-GRU gives half of it to each direction")
         self.forwards = nn.GRU(features, dim // 2, batch_first=True)
         self.backwards = nn.GRUCell(features, dim // 2)
 

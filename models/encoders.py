@@ -52,9 +52,7 @@ class EncoderConfig:
         try:
             return cls(**{**values, "framing": Framing(**values["framing"])})
         except (TypeError, KeyError) as error:
-            raise ConfigError(
-                f"the model's configuration does not fit this version of Penumbra: {error}"
-            ) from error
+            raise ConfigError(f"the model's configuration does not fit this version of Penumbra: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +103,7 @@ class TextEncoder(nn.Module):
         words = self.embed(ids)
         padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
         mean, mean_attention = self.mean_branch(self.rnn(words, lengths), words, padding)
-        log_variance, variance_attention = self.variance_branch(
-            self.variance_rnn(words, lengths), words, padding
-        )
+        log_variance, variance_attention = self.variance_branch(self.variance_rnn(words, lengths), words, padding)
         return Encoding(Gaussian(mean, log_variance), mean_attention, variance_attention)
 
 

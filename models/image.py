@@ -63,9 +63,7 @@ class Framing:
 
     def __post_init__(self) -> None:
         if self.side < 1 or not 0 < self.crop <= 1:
-            raise ConfigError(
-                f"A framing needs side ≥ 1 and 0 < crop ≤ 1, not side {self.side}, crop {self.crop}."
-            )
+            raise ConfigError(f"A framing needs side ≥ 1 and 0 < crop ≤ 1, not side {self.side}, crop {self.crop}.")
 
     @property
     def resized(self) -> int:
@@ -83,9 +81,7 @@ def decode(data: bytes, limits: ImageLimits | None = None, *, at_least: int | No
     """
     limits = limits or ImageLimits()
     if len(data) > limits.max_bytes:
-        raise ImageError(
-            f"The picture has more than the {limits.max_bytes:,} bytes allowed; send a smaller one."
-        )
+        raise ImageError(f"The picture has more than the {limits.max_bytes:,} bytes allowed; send a smaller one.")
     _silence_pillow()
     image = _open(data, limits)
     try:
@@ -193,9 +189,7 @@ def _orientation(image: Picture) -> int:
 def _eight_bit(image: Picture) -> Picture:
     """A grey picture of 16 or 32 bits in 8: 16 are scaled; 32 have no fixed white, so they are stretched."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray(
-            ((np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-        )
+        return Image.fromarray(((np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
     values = np.asarray(image).astype(np.float64)
     values = np.where(np.isfinite(values), values, 0.0)
     low, high = float(values.min()), float(values.max())

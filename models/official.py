@@ -89,9 +89,7 @@ def _scalar(value: Tensor | list[float] | float) -> float:
 def _require_pcme(settings: Mapping[str, Any]) -> None:
     for switch in ("img_attention", "txt_attention", "img_probemb", "txt_probemb"):
         if not settings.get(switch, True):
-            raise ConfigError(
-                f"the checkpoint was trained with {switch} = false, and is not a PCME of both branches"
-            )
+            raise ConfigError(f"the checkpoint was trained with {switch} = false, and is not a PCME of both branches")
 
 
 def _config(settings: Mapping[str, Any]) -> EncoderConfig:

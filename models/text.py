@@ -35,9 +35,7 @@ def words(text: str, punctuation: bool = False) -> tuple[str, ...]:
     plain = _uniform(_uniform(text).lower())
     kinds = "".join(map(_kind, plain))
     return tuple(
-        plain[token.start() : token.end()]
-        for token in _TOKEN.finditer(kinds)
-        if punctuation or token.group()[0] == "w"
+        plain[token.start() : token.end()] for token in _TOKEN.finditer(kinds) if punctuation or token.group()[0] == "w"
     )
 
 
@@ -54,9 +52,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.words[: len(SPECIALS)] != SPECIALS:
-            raise ConfigError(
-                f"A vocabulary must begin with {', '.join(SPECIALS)}; make it anew from the captions."
-            )
+            raise ConfigError(f"A vocabulary must begin with {', '.join(SPECIALS)}; make it anew from the captions.")
         if len(self.index) != len(self.words):
             raise ConfigError("A vocabulary names a word twice; make it anew from the captions.")
 
@@ -78,23 +74,17 @@ class Vocabulary:
         return tuple(dict.fromkeys(word for word in words(text) if word not in self.index))
 
     @classmethod
-    def from_captions(
-        cls, captions: Iterable[str], min_count: int = 1, punctuation: bool = False
-    ) -> Vocabulary:
+    def from_captions(cls, captions: Iterable[str], min_count: int = 1, punctuation: bool = False) -> Vocabulary:
         """The words that occur `min_count` times or more, most frequent first, then by code points."""
         counts = Counter(word for caption in captions for word in words(caption, punctuation))
-        kept = sorted(
-            (word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w)
-        )
+        kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         return cls((*SPECIALS, *kept), punctuation)
 
     @classmethod
     def from_ids(cls, ids: Mapping[str, int], punctuation: bool = True) -> Vocabulary:
         """The vocabulary of an imported checkpoint; `ConfigError` unless its ids are 0 … n − 1, each once."""
         if sorted(ids.values()) != list(range(len(ids))):
-            raise ConfigError(
-                f"The {len(ids)} words need the ids 0 to {len(ids) - 1}, each once; number them anew."
-            )
+            raise ConfigError(f"The {len(ids)} words need the ids 0 to {len(ids) - 1}, each once; number them anew.")
         return cls(tuple(sorted(ids, key=ids.__getitem__)), punctuation)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,13 +96,9 @@ class Vocabulary:
         """The inverse of `to_dict`; `ConfigError` for anything else."""
         known, punctuation = content.get("words"), content.get("punctuation")
         if not isinstance(known, list) or not all(isinstance(word, str) for word in known):
-            raise ConfigError(
-                'A vocabulary needs "words", a list of strings; make it anew from the captions.'
-            )
+            raise ConfigError('A vocabulary needs "words", a list of strings; make it anew from the captions.')
         if not isinstance(punctuation, bool):
-            raise ConfigError(
-                'A vocabulary needs "punctuation", true or false; make it anew from the captions.'
-            )
+            raise ConfigError('A vocabulary needs "punctuation", true or false; make it anew from the captions.')
         return cls(tuple(known), punctuation)
 
 
@@ -147,9 +133,7 @@ def check(text: str, limits: TextLimits | None = None) -> str:
     return clean
 
 
-def read_glove(
-    path: Path, vocabulary: Vocabulary, dim: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def read_glove(path: Path, vocabulary: Vocabulary, dim: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Word vectors from a GloVe text file: a word and `dim` numbers a line, with spaces between.
 
     Returns float32 [len(vocabulary), dim], zero where the file lacks the word, and bool [len(vocabulary)],
@@ -173,18 +157,14 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             yield from ((number, line.rstrip(" \r\n")) for number, line in enumerate(file, start=1))
     except OSError as error:
-        raise ConfigError(
-            f"The word vectors {path} cannot be read ({error.strerror}); name a GloVe file."
-        ) from error
+        raise ConfigError(f"The word vectors {path} cannot be read ({error.strerror}); name a GloVe file.") from error
 
 
 def _split_vector(line: str, dim: int, where: str) -> tuple[str, list[str]]:
     """A line's word and its numbers as text. A few words of the largest GloVe file have spaces in them."""
     word, *numbers = line.rsplit(" ", dim)
     if len(numbers) != dim or not word or (" " in word and _is_number(word.rsplit(" ", 1)[1])):
-        raise ConfigError(
-            f"{where}: expected a word and {dim} numbers; name a GloVe file of {dim} dimensions."
-        )
+        raise ConfigError(f"{where}: expected a word and {dim} numbers; name a GloVe file of {dim} dimensions.")
     return word, numbers
 
 

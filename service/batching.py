@@ -114,9 +114,7 @@ class Admission:
             OverloadedError: there is none.
         """
         if self.count >= self._limit:
-            raise OverloadedError(
-                f"The server has {self._limit} queries on their way; try again in a second."
-            )
+            raise OverloadedError(f"The server has {self._limit} queries on their way; try again in a second.")
         self.count += 1
         try:
             yield

@@ -161,9 +161,7 @@ class Engine:
             encoded = await self._encode(query, clock)
             direction = ASKS[encoded.modality]
             with clock.time("search"):
-                result = await self._in(
-                    self._searching, self._retriever.search, encoded.gaussian, direction, options
-                )
+                result = await self._in(self._searching, self._retriever.search, encoded.gaussian, direction, options)
         clock.stages.update(result.stages)
         return Answer(encoded, result)
 
@@ -177,9 +175,7 @@ class Engine:
         modality, row = self._find(identifier)
         return self._described(modality, [row])[0]
 
-    def by_uncertainty(
-        self, modality: Modality, *, descending: bool, limit: int, offset: int
-    ) -> tuple[Described, ...]:
+    def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
         """Items of a modality in the order of their σ."""
         rows = self.gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
         return self._described(modality, [int(row) for row in rows])

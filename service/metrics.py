@@ -33,9 +33,7 @@ class Metrics:
         self._gauge("penumbra_queue_length", "Inputs that wait for the encoder.").set_function(
             lambda: engine.worker.waiting
         )
-        size = Gauge(
-            "penumbra_gallery_items", "Items of the gallery.", ("modality",), registry=self._registry
-        )
+        size = Gauge("penumbra_gallery_items", "Items of the gallery.", ("modality",), registry=self._registry)
         for modality in Modality:
             size.labels(modality.value).set(engine.gallery.count(modality))
 

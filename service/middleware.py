@@ -98,9 +98,7 @@ class BodyLimit:
 
     def _refusal(self) -> Response:
         return problem(
-            BodyTooLargeError(
-                f"The body has more than the {self._limit:,} bytes allowed; send a smaller one."
-            )
+            BodyTooLargeError(f"The body has more than the {self._limit:,} bytes allowed; send a smaller one.")
         )
 
 

@@ -49,21 +49,15 @@ class SearchFields(Strict):
     top_k: int = Field(
         10, ge=1, description="Answers at most, from 1 to the limit in /info; a larger gallery is not needed."
     )
-    shortlist: int = Field(
-        200, ge=1, description="Nearest items that get a probability, from 1 to the limit in /info."
-    )
+    shortlist: int = Field(200, ge=1, description="Nearest items that get a probability, from 1 to the limit in /info.")
     rerank: Rerank = Field(
         Rerank.SAMPLED,
         description="sampled: by J × J pairs of samples, with a standard error. closed_form: without sampling noise. "
         "none: ordered by mean distance.",
     )
-    samples: int = Field(
-        7, ge=1, description="J, samples a side, from 1 to the limit in /info; for rerank = sampled."
-    )
+    samples: int = Field(7, ge=1, description="J, samples a side, from 1 to the limit in /info; for rerank = sampled.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the samples, from 0 to 2⁶³ − 1.")
-    min_match_probability: float = Field(
-        0, ge=0, le=1, description="Items below it are left out, from 0 to 1."
-    )
+    min_match_probability: float = Field(0, ge=0, le=1, description="Items below it are left out, from 0 to 1.")
 
     def options(self, limits: Limits) -> SearchOptions:
         """As the retriever takes it; raises `LimitError`."""
@@ -91,9 +85,7 @@ class ImageSearch(SearchFields):
     @model_validator(mode="after")
     def _one_picture(self) -> Self:
         if (self.image is None) == (self.image_id is None):
-            raise ValueError(
-                "Give one of image (a file) and image_id (of an image in the gallery), not both."
-            )
+            raise ValueError("Give one of image (a file) and image_id (of an image in the gallery), not both.")
         return self
 
 
@@ -116,15 +108,9 @@ class UncertaintyQuestion(Strict):
     text: str | None = Field(None, description="A text, from 1 character to the limit in /info.")
     id: str | None = Field(None, description="The id of an item of the gallery, of either modality.")
     modality: Modality | None = Field(None, description="List the gallery's images or texts.")
-    order: Order = Field(
-        Order.DESCENDING, description="For a list: the most (desc) or least uncertain first."
-    )
-    limit: int = Field(
-        10, ge=1, description="For a list: items on a page, from 1 to the limit top_k in /info."
-    )
-    offset: int = Field(
-        0, ge=0, lt=2**63, description="For a list: items left out before the page, 0 or more."
-    )
+    order: Order = Field(Order.DESCENDING, description="For a list: the most (desc) or least uncertain first.")
+    limit: int = Field(10, ge=1, description="For a list: items on a page, from 1 to the limit top_k in /info.")
+    offset: int = Field(0, ge=0, lt=2**63, description="For a list: items left out before the page, 0 or more.")
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:

@@ -20,29 +20,21 @@ class Limits(BaseModel):
     bytes: int = Field(default=20 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
     pixels: int = Field(default=50_000_000, ge=1, description="Pixels of a picture, width × height.")
     characters: int = Field(default=1000, ge=1, description="Characters of a text.")
-    top_k: int = Field(
-        default=1000, ge=1, description="Answers to one search, or items on one page of a list."
-    )
+    top_k: int = Field(default=1000, ge=1, description="Answers to one search, or items on one page of a list.")
     shortlist: int = Field(default=5000, ge=1, description="Items that one search gives a probability.")
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")
     batch: int = Field(default=32, ge=1, description="Inputs that the encoder takes from its queue at once.")
     queue: int = Field(default=64, ge=1, description="Queries in the server at once, waiting ones included.")
-    deadline_seconds: float = Field(
-        default=30, gt=0, description="Seconds until an unfinished query is given up."
-    )
+    deadline_seconds: float = Field(default=30, gt=0, description="Seconds until an unfinished query is given up.")
 
 
 class Settings(BaseSettings):
     """One server. A limit is set as `PENUMBRA_LIMITS__TOP_K=100`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PENUMBRA_", env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix="PENUMBRA_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
     gallery: Path = Field(description="The gallery's folder.")
-    model: Path | None = Field(
-        default=None, description="The model's folder; by default the one the gallery names."
-    )
+    model: Path | None = Field(default=None, description="The model's folder; by default the one the gallery names.")
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     threads: int = Field(

@@ -43,6 +43,8 @@ _ROUGHLY: Final = 0.5
 _ASPECTS: Final[Mapping[str, str]] = {"kind": "shape", "tone": "colour", "column": "place", "row": "place"}
 _HYPERNYM: Final = 0.6
 """How often a caption may say "round" or "warm-coloured" in place of the shape or the colour."""
+_TWO_THINGS: Final = 0.25
+"""How often a caption below the exact ones speaks of two things rather than of the one that caught the eye."""
 _NO_FOG: Final = 0.15
 """How often a caption may remark that there is no fog."""
 _RELATION_SHARE: Final[Mapping[str, float]] = {"behind": 0.25, "in front of": 0.25}
@@ -84,7 +86,7 @@ def _exact(scene: Scene, rng: Generator) -> Description:
 
 def _partial(scene: Scene, rng: Generator, amount: float) -> Description:
     """A description of about `amount` nats, from claims taken in a random order while they fit."""
-    spoken_of = 1 + int(rng.integers(len(scene.things))) if amount > 2 else 1
+    spoken_of = 2 if len(scene.things) > 1 and amount > 2 and rng.random() < _TWO_THINGS else 1
     things = _ordered(scene, rng)[:spoken_of]
     claims = _claims(scene, things, rng)
     taken: list[_Claim] = []

@@ -37,9 +37,7 @@ def scenes(count: int, seed: int) -> list[Scene]:
 
 def captions(scenes: Sequence[Scene], seed: int, count: int = 6) -> list[tuple[Description, ...]]:
     """`count` descriptions for each of the first scenes of a seed, from exact to vague."""
-    return [
-        describe(scene, _stream(seed, _CAPTION_STREAM, index), count) for index, scene in enumerate(scenes)
-    ]
+    return [describe(scene, _stream(seed, _CAPTION_STREAM, index), count) for index, scene in enumerate(scenes)]
 
 
 def write(
@@ -96,9 +94,7 @@ def _split_names(count: int, splits: Mapping[str, int] | None) -> list[str | Non
     if splits is None:
         return [None] * count
     if sum(splits.values()) != count:
-        raise CorpusError(
-            f"The splits {dict(splits)} do not add up to {count} pictures: change one or the other."
-        )
+        raise CorpusError(f"The splits {dict(splits)} do not add up to {count} pictures: change one or the other.")
     return [name for name, share in splits.items() for _ in range(share)]
 
 

@@ -49,19 +49,9 @@ class Backdrop:
 
 
 BACKDROPS: Final[Mapping[str, Backdrop]] = {
-    "day": Backdrop(
-        _hex("a9d3ea"), _hex("e6f2f3"), _hex("eff4ee"), _hex("f6efdf"), _hex("ffffff"), _hex("e6eaeb")
-    ),
-    "dusk": Backdrop(
-        _hex("756092"), _hex("e6a99a"), _hex("b98596"), _hex("7f5f80"), _hex("ffd9b0"), _hex("cdbdc6")
-    ),
-    "night": Backdrop(
-        _hex("111a3a"), _hex("2d3c68"), _hex("232f54"), _hex("18213f"), _hex("c9d3ee"), _hex("727b92")
-    ),
-    "meadow": Backdrop(
-        _hex("d7ebe2"), _hex("eef4dc"), _hex("b9d594"), _hex("86b36a"), _hex("6b9a54"), _hex("dfe6dc")
-    ),
-    "sea": Backdrop(
-        _hex("c4e6ea"), _hex("e9f5f1"), _hex("7fc4cb"), _hex("3f93a8"), _hex("d5f0f0"), _hex("d5e2e4")
-    ),
+    "day": Backdrop(_hex("a9d3ea"), _hex("e6f2f3"), _hex("eff4ee"), _hex("f6efdf"), _hex("ffffff"), _hex("e6eaeb")),
+    "dusk": Backdrop(_hex("756092"), _hex("e6a99a"), _hex("b98596"), _hex("7f5f80"), _hex("ffd9b0"), _hex("cdbdc6")),
+    "night": Backdrop(_hex("111a3a"), _hex("2d3c68"), _hex("232f54"), _hex("18213f"), _hex("c9d3ee"), _hex("727b92")),
+    "meadow": Backdrop(_hex("d7ebe2"), _hex("eef4dc"), _hex("b9d594"), _hex("86b36a"), _hex("6b9a54"), _hex("dfe6dc")),
+    "sea": Backdrop(_hex("c4e6ea"), _hex("e9f5f1"), _hex("7fc4cb"), _hex("3f93a8"), _hex("d5f0f0"), _hex("d5e2e4")),
 }

@@ -126,9 +126,7 @@ def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
     return {"description": title, "content": {"application/problem+json": {"example": content}}}
 
 
-_BAD: Final = _problem(
-    422, "Unacceptable text", "The text holds no word; describe in words what the picture shows."
-)
+_BAD: Final = _problem(422, "Unacceptable text", "The text holds no word; describe in words what the picture shows.")
 _UNKNOWN: Final = _problem(
     404,
     "Unknown item",

@@ -19,9 +19,7 @@ _CACHING = "public, max-age=3600"
 
 
 @router.get("/{id:path}/image", response_class=Response, responses=examples.PICTURE)
-def picture(
-    id: Identifier, state: ServiceState, if_none_match: Annotated[str | None, Header()] = None
-) -> Response:
+def picture(id: Identifier, state: ServiceState, if_none_match: Annotated[str | None, Header()] = None) -> Response:
     """The picture of an image, as a JPEG of 256 pixels at most."""
     if state.engine.gallery.find(id) is None and state.engine.gallery.find(f"{id}/image") is not None:
         # The path of the item "a/image" looks like that of the picture of "a" once it is decoded.

@@ -50,9 +50,7 @@ async def _of_query(query: Query, state: State, response: Response) -> QueryAnsw
 
 def _page(modality: Modality, question: UncertaintyQuestion, state: State) -> ItemList:
     descending = question.order is Order.DESCENDING
-    found = state.engine.by_uncertainty(
-        modality, descending=descending, limit=question.limit, offset=question.offset
-    )
+    found = state.engine.by_uncertainty(modality, descending=descending, limit=question.limit, offset=question.offset)
     return ItemList(
         modality=modality,
         order=question.order,

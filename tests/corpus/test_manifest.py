@@ -134,14 +134,8 @@ JSON = st.recursive(
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    changes=st.dictionaries(
-        st.sampled_from(["id", "image", "captions", "label", "split", "meta", "other"]), JSON
-    )
-)
-def test_any_line_is_an_entry_or_a_problem(
-    tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]
-) -> None:
+@given(changes=st.dictionaries(st.sampled_from(["id", "image", "captions", "label", "split", "meta", "other"]), JSON))
+def test_any_line_is_an_entry_or_a_problem(tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]) -> None:
     """Whatever JSON the fields hold, the line gives an entry or one problem, and no other exception."""
     folder = tmp_path_factory.mktemp("any")
     (folder / "1.png").write_bytes(b"")
@@ -214,9 +208,7 @@ def test_split_keeps_the_order_and_names_what_there_is(folder: Path) -> None:
         Corpus(folder, (Entry("a", folder),)).split("test")
 
 
-def test_the_fingerprint_moves_with_the_content_alone(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_fingerprint_moves_with_the_content_alone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Another place or meta leaves the fingerprint; another caption, label, split, id, order or image changes it."""
     two = {**GOOD, "id": "two", "image": "images/2.png"}
     write(folder, GOOD, two)

@@ -47,9 +47,7 @@ def stands(relation: str | None, scene: Scene, first: int, second: int) -> bool:
     if relation in ("behind", "in front of"):
         return scene.overlap and (first, second) == ((0, 1) if relation == "behind" else (1, 0))
     across, down = ORDER[one.column] - ORDER[other.column], ORDER[one.row] - ORDER[other.row]
-    return {"left of": across < 0, "right of": across > 0, "above": down < 0, "below": down > 0}[
-        str(relation)
-    ]
+    return {"left of": across < 0, "right of": across > 0, "above": down < 0, "below": down > 0}[str(relation)]
 
 
 def holds(description: Description, scene: Scene) -> bool:
@@ -181,9 +179,7 @@ def test_the_exact_caption_of_a_single_thing_excludes_a_second(gallery: list[Sce
         assert truth([exact], [scene, crowded]).tolist() == [[True, False]]
 
 
-def test_truth_can_be_recomputed_from_a_corpus(
-    gallery: list[Scene], written: list[tuple[Description, ...]]
-) -> None:
+def test_truth_can_be_recomputed_from_a_corpus(gallery: list[Scene], written: list[tuple[Description, ...]]) -> None:
     """`truth_of` reads scenes and descriptions back from the entries' meta, captions in order."""
     entries = [
         Entry(

@@ -16,9 +16,7 @@ def entries(count: int) -> list[Entry]:
 
 
 @given(st.integers(0, 60), st.floats(0, 0.99), st.integers(0, 5), st.randoms())
-def test_hold_out_is_a_partition_of_the_asked_size(
-    count: int, fraction: float, seed: int, random: object
-) -> None:
+def test_hold_out_is_a_partition_of_the_asked_size(count: int, fraction: float, seed: int, random: object) -> None:
     """Every entry is on one side, each side in the given order, and round(fraction × n) are held out."""
     given_entries = entries(count)
     kept, held = hold_out(given_entries, fraction, seed)

@@ -27,14 +27,8 @@ def mixed_requests() -> list[Request]:
     """Searches of all kinds, texts of many lengths, pictures of several sizes."""
     texts = ["red", "a red star", "a blue ring a green square " * 12, "zorb", "a yellow star and a ring"]
     return [
-        *(
-            ("POST", "/search/text-to-image", {"json": {"text": text, "seed": n}})
-            for n, text in enumerate(texts)
-        ),
-        *(
-            ("POST", "/search/image-to-text", {"files": {"image": noise_png(n, 30 + 7 * n)}})
-            for n in range(4)
-        ),
+        *(("POST", "/search/text-to-image", {"json": {"text": text, "seed": n}}) for n, text in enumerate(texts)),
+        *(("POST", "/search/image-to-text", {"files": {"image": noise_png(n, 30 + 7 * n)}}) for n in range(4)),
         ("POST", "/search/image-to-text", {"data": {"image_id": "plain", "rerank": "closed_form"}}),
         ("GET", "/uncertainty", {"params": {"text": "a green ring"}}),
         ("GET", "/uncertainty", {"params": {"modality": "text", "limit": "5"}}),
@@ -95,9 +89,7 @@ def test_probabilities_are_those_of_the_model(client: TestClient, gallery: Path)
     torch.testing.assert_close(given["match_probability"], expected.value, atol=2e-6, rtol=0)
     torch.testing.assert_close(given["raw_match_probability"], expected.value, atol=2e-6, rtol=0)
     torch.testing.assert_close(given["standard_error"], expected.standard_error, atol=2e-6, rtol=0)
-    torch.testing.assert_close(
-        given["mean_distance"], squared_l2(query[None], items).sqrt(), atol=2e-6, rtol=0
-    )
+    torch.testing.assert_close(given["mean_distance"], squared_l2(query[None], items).sqrt(), atol=2e-6, rtol=0)
     assert answer["expected_matches"] == pytest.approx(float(expected.value.sum()), abs=1e-5)
     assert 0.01 < expected.value.min() < expected.value.max() < 0.99
 

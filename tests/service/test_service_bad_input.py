@@ -75,9 +75,7 @@ def assert_problem(response: Any, status: int, *words: str) -> dict[str, Any]:
 @pytest.mark.parametrize("text", ["", "   ", "?!", "\x00", "\ud800"])
 def test_text_without_words(client: TestClient, text: str) -> None:
     """A text that holds no word is refused, and the answer says what to write instead."""
-    response = client.post(
-        TEXTS, content=json.dumps({"text": text}), headers={"Content-Type": "application/json"}
-    )
+    response = client.post(TEXTS, content=json.dumps({"text": text}), headers={"Content-Type": "application/json"})
     assert_problem(response, 422, "describe in words")
 
 

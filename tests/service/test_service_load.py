@@ -127,9 +127,7 @@ def test_hops_put_cheap_jobs_first() -> None:
         return lambda: done.append(name) or NOTHING
 
     with busy(worker):
-        futures = [
-            worker.submit(job(name), cost) for name, cost in (("p1", 1), ("t1", 0), ("p2", 1), ("t2", 0))
-        ]
+        futures = [worker.submit(job(name), cost) for name, cost in (("p1", 1), ("t1", 0), ("p2", 1), ("t2", 0))]
         futures.append(worker.submit(job("t3"), 0))
         assert worker.waiting == 5
     assert all(future.result(10) is NOTHING for future in futures)

@@ -1,0 +1,151 @@
+"""The whole job through the command line on a few small Scenes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+seed = 1
+[model]
+embed_dim = 16
+word_dim = 8
+backbone = "resnet18"
+stages = 1
+framing = { side = 32, crop = 1.0 }
+[data]
+min_word_count = 1
+scenes = { images = 24, validation = 8, seed = 1, side = 32, captions = 2 }
+[objective]
+spread_weight = 0.03
+[optimiser]
+epochs = 1
+batch = 8
+bf16 = false
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def penumbra(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200", "NO_COLOR": "1"}
+    command = [sys.executable, "-W", "error", "-c", "from cli.main import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained model and the gallery of its corpus."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "tiny.toml").write_text(CONFIG)
+    trained = penumbra("train", folder / "tiny.toml", "--out", folder / "model")
+    assert trained.returncode == 0, trained.stderr
+    assert "epoch 1: " in trained.stdout
+    corpus = next(folder.glob("scenes-*"))
+    built = penumbra("index", "build", folder / "model", "--data", corpus, "--out", folder / "gallery")
+    assert built.returncode == 0, built.stderr
+    assert "find themselves" in built.stdout
+    return folder
+
+
+def test_training_ends_with_a_calibration(home: Path) -> None:
+    """Where there is a split `val`, the model has heads for both directions and says what they were fitted on."""
+    calibration = json.loads((home / "model" / "calibration.json").read_text())
+    assert set(calibration["heads"]) == {"text-to-image", "image-to-text"}
+    assert calibration["figures"]["relevance"] == "truth"
+
+
+def test_evaluate_writes_what_it_shows(home: Path) -> None:
+    """Tables in the terminal, the same figures as JSON."""
+    corpus = next(home.glob("scenes-*"))
+    out = home / "figures.json"
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "R-Precision" in done.stdout
+    figures = json.loads(out.read_text())
+    assert f"{figures['ambiguity']['texts']['spearman']:.3f}" in done.stdout
+
+
+def test_calibrate_changes_no_fingerprint(home: Path) -> None:
+    """Another calibration leaves the gallery usable."""
+    corpus = next(home.glob("scenes-*"))
+    done = penumbra("calibrate", home / "model", "--data", corpus, "--relevance", "instance")
+    assert done.returncode == 0, done.stderr
+    assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
+    penumbra("calibrate", home / "model", "--data", corpus)
+
+
+def test_search_by_text_and_by_image(home: Path) -> None:
+    """The nearest first, unknown words named, JSON on request; an image asks for captions."""
+    done = penumbra("search", home / "gallery", "--text", "a red zeppelin", "--top-k", 3, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["unknown_words"] == ["zeppelin"]
+    assert [hit["rank"] for hit in answer["results"]] == [1, 2, 3]
+    values = [hit["match_probability"] for hit in answer["results"]]
+    assert values == sorted(values, reverse=True)
+    picture = next(next(home.glob("scenes-*")).glob("images/*"))
+    shown = penumbra("search", home / "gallery", "--image", picture)
+    assert shown.returncode == 0, shown.stderr
+    assert "%" in shown.stdout
+
+
+def test_index_info_describes(home: Path) -> None:
+    """Counts and the state of the variances, as text and as JSON."""
+    facts = json.loads(penumbra("index", "info", home / "gallery", "--json").stdout)
+    assert (facts["image"]["count"], facts["text"]["count"]) == (32, 64)
+    assert "variances" in penumbra("index", "info", home / "gallery").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("search", "{home}/nowhere", "--text", "x"), "nowhere"),
+        (("search", "{home}/gallery", "--text", " "), "text"),
+        (("search", "{home}/gallery"), "one of them"),
+        (("search", "{home}/gallery", "--image", "{home}/none.jpg"), "none.jpg"),
+        (("train", "{home}/none.toml", "--out", "{home}/x"), "none.toml"),
+        (("train", "{home}/tiny.toml", "--out", "{home}/model"), "finished model"),
+        (("train", "{home}/tiny.toml", "--out", "{home}/x", "--device", "abacus"), "abacus"),
+        (("evaluate", "{home}/model", "--data", "{home}/nowhere"), "nowhere"),
+        (("model", "import", "{home}/none.pth", "--out", "{home}/x"), "none.pth"),
+        (("serve", "{home}/nowhere"), "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(home: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Exit code 2, a sentence on stderr that names the thing, no traceback."""
+    done = penumbra(*(argument.format(home=home) for argument in arguments))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_bare_folder_of_images_is_a_gallery(home: Path) -> None:
+    """Without captions there are images to find, and no texts."""
+    images = next(home.glob("scenes-*")) / "images"
+    done = penumbra("index", "build", home / "model", "--data", images, "--out", home / "bare")
+    assert done.returncode == 0, done.stderr
+    assert penumbra("search", home / "bare", "--text", "a star").returncode == 0
+
+
+def test_bad_lines_are_named_or_listed(home: Path, tmp_path: Path) -> None:
+    """A bad line stops a build with its number; --skip-bad lists it and goes on."""
+    corpus = next(home.glob("scenes-*"))
+    (tmp_path / "images").symlink_to(corpus / "images")
+    lines = (corpus / "captions.jsonl").read_text().splitlines()[:4]
+    (tmp_path / "captions.jsonl").write_text("\n".join([*lines, '{"id": "x"}']) + "\n")
+    arguments = ("index", "build", home / "model", "--data", tmp_path, "--out", tmp_path / "gallery")
+    refused = penumbra(*arguments)
+    assert refused.returncode == 2
+    assert "5" in refused.stderr
+    done = penumbra(*arguments, "--skip-bad")
+    assert done.returncode == 0, done.stderr
+    assert "left out" in done.stdout
