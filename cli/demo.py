@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.index import build_gallery, show_build
-from cli.show import CONSOLE, progress
+from cli.show import progress, say
 from corpus.manifest import read
 from corpus.scenes.generate import write
 from index.gallery import Gallery
@@ -25,7 +25,7 @@ def command(
     """Make the demo: 2,000 Scenes and their gallery. Does nothing when they are there and fit the shipped model."""
     gallery, collection = out / "gallery", out / "scenes"
     if _is_current(gallery):
-        CONSOLE.print(f"The demo gallery is in {gallery}.")
+        say(f"The demo gallery is in {gallery}.")
         return
     if not collection.exists():
         with progress("rendering Scenes") as report:
@@ -51,4 +51,4 @@ def scenes(
     """Render a collection of Scenes with captions whose true matches are known."""
     with progress("rendering Scenes") as report:
         write(out, images, seed, side=side, per_image=captions, progress=report)
-    CONSOLE.print(f"{images:,} pictures are in {out}.")
+    say(f"{images:,} pictures are in {out}.")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, progress, ranking_table
+from cli.show import CONSOLE, calibration_table, progress, ranking_table, say
 from corpus.manifest import read
 from evaluation.calibration import calibrate
 from evaluation.protocols import Embedded, embed
@@ -37,7 +37,7 @@ def command(
     CONSOLE.print(ranking_table({str(key): asdict(value) for key, value in figures.ranking.items()}))
     CONSOLE.print(calibration_table(figures.reliability))
     for line in figures.sentences:
-        CONSOLE.print(f"• {line}", highlight=False)
+        say(f"• {line}")
     if out is not None:
         write_json(out, figures.to_dict())
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, progress
+from cli.show import CONSOLE, progress, say
 from corpus.manifest import Corpus, read
 from index.build import build
 from index.describe import describe
@@ -43,7 +43,17 @@ def info_command(
         CONSOLE.print_json(json.dumps(facts))
         return
     for name, value in facts.items():
-        CONSOLE.print(f"[bold]{name}[/bold]: {value}", highlight=False)
+        _say(name, value)
+
+
+def _say(name: str, value: object, indent: str = "") -> None:
+    """One fact a line; those of a table below its name."""
+    if not isinstance(value, dict):
+        say(f"{indent}{name}: {value}")
+        return
+    say(f"{indent}{name}:")
+    for inner, fact in value.items():
+        _say(inner, fact, indent + "  ")
 
 
 def build_gallery(model: Path, corpus: Corpus, out: Path, skip_bad: bool = False, batch: int = 64) -> Manifest:
@@ -56,8 +66,8 @@ def build_gallery(model: Path, corpus: Corpus, out: Path, skip_bad: bool = False
 def show_build(manifest: Manifest, out: Path) -> None:
     """What a build found out about itself."""
     for each in manifest.left_out:
-        CONSOLE.print(f"left out: {each}", markup=False, highlight=False)
+        say(f"left out: {each}")
     for modality, found in manifest.self_retrieval.items():
-        CONSOLE.print(f"{modality}: {found.verdict}", highlight=False)
-        CONSOLE.print(f"{modality}: {manifest.variances[modality].verdict}", highlight=False)
-    CONSOLE.print(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")
+        say(f"{modality}: {found.verdict}")
+        say(f"{modality}: {manifest.variances[modality].verdict}")
+    say(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

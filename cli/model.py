@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE
+from cli.show import say
 from models import checkpoint
 from models.artifact import sha256
 from models.errors import ConfigError
@@ -32,4 +32,4 @@ def import_command(
     encoder = read_checkpoint(source)
     origin = {"imported_from": source.name, "sha256": sha256(source), "format": "PCME, PyTorch state dict"}
     checkpoint.save(encoder, out, origin)
-    CONSOLE.print(f"The model is in {out}: {encoder.config.backbone}, {encoder.config.embed_dim} dimensions.")
+    say(f"The model is in {out}: {encoder.config.backbone}, {encoder.config.embed_dim} dimensions.")

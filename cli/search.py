@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.show import CONSOLE
+from cli.show import CONSOLE, say
 from index.gallery import Gallery
 from index.manifest import read_manifest
 from index.rerank import Rerank
@@ -52,7 +52,7 @@ def command(
         CONSOLE.print_json(json.dumps({"unknown_words": unknown, **_plain(result)}))
         return
     if unknown:
-        CONSOLE.print(f"The model does not know: {', '.join(unknown)}", style="yellow", markup=False)
+        say(f"The model does not know: {', '.join(unknown)}", "yellow")
     _show(result)
 
 
@@ -86,6 +86,6 @@ def _show(result: SearchResult) -> None:
         table.add_row(str(hit.rank), name, match, f"{bar:<20}", sigma, distance)
     CONSOLE.print(table)
     if result.no_match is not None:
-        CONSOLE.print(result.no_match, style="yellow", markup=False)
+        say(result.no_match, "yellow")
     else:
-        CONSOLE.print(f"About {result.expected_matches:.1f} matches expected.", highlight=False)
+        say(f"About {result.expected_matches:.1f} matches expected.")

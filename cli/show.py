@@ -14,6 +14,11 @@ CONSOLE = Console()
 Report = Callable[[int, int], None]
 
 
+def say(text: str, style: str | None = None) -> None:
+    """Print a sentence as it is: not wrapped, no markup, no colours but those of `style`."""
+    CONSOLE.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """A progress bar on stderr; what it yields is told (done, total)."""

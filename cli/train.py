@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cli.show import CONSOLE, percent, progress
+from cli.show import percent, progress, say
 from corpus.manifest import Corpus, read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
@@ -44,7 +44,7 @@ def command(
         with progress("calibrating") as report:
             calibration = calibrate(embed(encoder, held, report), encoder.match)
         checkpoint.save_calibration(calibration, out)
-    CONSOLE.print(f"The model is in {out}.")
+    say(f"The model is in {out}.")
 
 
 def _device(name: str) -> torch.device:
@@ -59,7 +59,7 @@ def _corpus(settings: TrainingConfig, data: Path | None, out: Path, skip_bad: bo
     if data is not None:
         corpus = read(data, skip_bad=skip_bad)
         for problem in corpus.skipped:
-            CONSOLE.print(f"left out: line {problem.line}: {problem.what}", markup=False)
+            say(f"left out: line {problem.line}: {problem.what}")
         return corpus
     if settings.data.scenes is None:
         raise ConfigError("name a collection to train on with --data: this configuration does not make one")
@@ -81,10 +81,10 @@ def _scenes(scenes: ScenesData, out: Path) -> Corpus:
 def _print_epoch(record: dict[str, Any]) -> None:
     """One line an epoch: loss parts, ranking on the held-out split, and the state of the variances."""
     loss = ", ".join(f"{name} {value:.4g}" for name, value in record["loss"].items())
-    CONSOLE.print(f"epoch {record['epoch']}: {loss}", highlight=False)
+    say(f"epoch {record['epoch']}: {loss}")
     for direction, row in record.get("ranking", {}).items():
         recall, precision = percent(row["recall_1"]), percent(row["r_precision"])
-        CONSOLE.print(f"  {direction}: R@1 {recall}, R-Precision {precision}", highlight=False)
+        say(f"  {direction}: R@1 {recall}, R-Precision {precision}")
     for side, state in record.get("variances", {}).items():
         style = "red" if state["collapsed"] else None
-        CONSOLE.print(f"  {side}: {state['verdict']}", style=style, highlight=False)
+        say(f"  {side}: {state['verdict']}", style)

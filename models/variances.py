@@ -46,7 +46,7 @@ class VarianceState:
 def variance_state(items: Gaussian) -> VarianceState:
     """Measure the variances of Gaussian [n, dim], n ≥ 2.
 
-    The random pairs are neighbours in an order drawn from a fixed seed: the same answer every time, and no rhythm in the
+    The random pairs are neighbours in an order from a fixed seed: the same answer every time, and no rhythm in the
     items (captions that go from exact to vague, image after image) can get into it.
     """
     trace = items.total_variance.double()
