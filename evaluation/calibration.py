@@ -71,18 +71,29 @@ def calibrate(embedded: Embedded, raw: MatchHead, kind: Relevance | None = None,
     """
     kind = kind or plausible(embedded.entries)
     matches = relevant(embedded.entries, kind)
-    heads, figures = {}, {}
+    heads, mean_only, figures = {}, {}, {}
     for direction in Direction:
-        queries, items = embedded.sides(direction)
-        turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.T
-        pairs, squared = pairs_of(queries, items, turned, seed)
-        heads[direction] = fit_head(pairs)
-        figures[str(direction)] = _figures(pairs, pairs.means_only(squared), raw, seed)
-    return Calibration(heads, {"relevance": str(kind), "seed": seed, **figures})
+        pairs, points = pairs_of_direction(embedded, direction, matches, seed)
+        heads[direction], mean_only[direction] = fit_head(pairs), fit_head(points)
+        figures[str(direction)] = _figures(pairs, points, raw, seed)
+    return Calibration(heads, mean_only, {"relevance": str(kind), "seed": seed, **figures})
 
 
-def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> tuple[Pairs, Tensor]:
-    """All pairs of at most `MAX_QUERIES` queries and `MAX_ITEMS` items, and the squared distances of their means."""
+def pairs_of_direction(embedded: Embedded, direction: Direction, matches: Bools, seed: int = 0) -> tuple[Pairs, Pairs]:
+    """The pairs of a direction, as they are and as a model without variances sees them.
+
+    Args:
+        embedded: the collection.
+        direction: which side asks.
+        matches: bool [texts, images].
+        seed: chooses queries and items where there are too many.
+    """
+    turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.T
+    return pairs_of(*embedded.sides(direction), turned, seed)
+
+
+def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> tuple[Pairs, Pairs]:
+    """All pairs of at most `MAX_QUERIES` queries and `MAX_ITEMS` items, with their variances and without."""
     rng = default_rng(seed)
     rows = np.sort(rng.permutation(len(queries))[:MAX_QUERIES])
     columns = np.sort(rng.permutation(len(items))[:MAX_ITEMS])
@@ -97,8 +108,8 @@ def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> t
         torch.from_numpy(matches[np.ix_(rows, columns)]),
         torch.arange(shape[0])[:, None].expand(shape),
     )
-    squared = pairwise_squared_l2(x.mean, y.mean).double().flatten()
-    return Pairs(*(value.flatten().double() for value in columns_of)), squared
+    pairs = Pairs(*(value.flatten().double() for value in columns_of))
+    return pairs, pairs.means_only(pairwise_squared_l2(x.mean, y.mean).double().flatten())
 
 
 def fit_head(pairs: Pairs) -> MatchHead:

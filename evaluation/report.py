@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.calibration import pairs_of, predict, reliability
+from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.metrics import Bools, first_ranks, ordered_relevance, recall_at
 from evaluation.protocols import QUERY_BLOCK, Embedded, RankingQuality, ranking_quality
 from evaluation.relevance import Relevance, plausible, relevant
@@ -92,15 +92,17 @@ def _ambiguity(embedded: Embedded, matches: Bools) -> dict[str, AmbiguityCorrela
 
 
 def _reliability(embedded: Embedded, encoder: Encoder, matches: Bools) -> dict[str, Any]:
+    """Of the raw and, where there is a calibration, of the calibrated and the calibrated mean-only probability."""
     shown: dict[str, Any] = {}
     for direction in Direction:
-        turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.T
-        pairs, _ = pairs_of(*embedded.sides(direction), turned, seed=0)
-        heads = {"raw": encoder.match}
+        pairs, points = pairs_of_direction(embedded, direction, matches)
+        judged = {"raw": reliability(predict(encoder.match, pairs), pairs.match)}
         if encoder.calibration is not None:
-            heads["calibrated"] = encoder.calibration.heads[direction]
-        judged = {name: asdict(reliability(predict(head, pairs), pairs.match)) for name, head in heads.items()}
-        shown[str(direction)] = {"pairs": len(pairs.match), "matches": int(pairs.match.sum()), **judged}
+            head, mean_only = (s[direction] for s in (encoder.calibration.heads, encoder.calibration.mean_only_heads))
+            judged["calibrated"] = reliability(predict(head, pairs), pairs.match)
+            judged["calibrated_mean_only"] = reliability(predict(mean_only, points), points.match)
+        counts = {"pairs": len(pairs.match), "matches": int(pairs.match.sum())}
+        shown[str(direction)] = {**counts, **{name: asdict(value) for name, value in judged.items()}}
     return shown
 
 

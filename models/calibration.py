@@ -19,17 +19,23 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class Calibration:
-    """A match head for each direction, and the figures of its fit (log-loss before and after, numbers of pairs)."""
+    """What was fitted on held-out pairs.
+
+    Args:
+        heads: for each direction, what the service shows and ranks by.
+        mean_only_heads: the same fit blind to the variances, to hold the other against.
+        figures: of the fit: which pairs, how many, log-loss before and after.
+    """
 
     heads: Mapping[Direction, MatchHead]
+    mean_only_heads: Mapping[Direction, MatchHead]
     figures: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "heads": {str(key): asdict(head) for key, head in self.heads.items()},
-            "figures": dict(self.figures),
-        }
+        sets = {"heads": self.heads, "mean_only_heads": self.mean_only_heads}
+        plain = {name: {str(key): asdict(head) for key, head in heads.items()} for name, heads in sets.items()}
+        return {**plain, "figures": dict(self.figures)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
@@ -38,5 +44,6 @@ class Calibration:
         Raises:
             KeyError, TypeError, ValueError: it is not what `to_dict` gives.
         """
-        heads = {Direction(key): MatchHead(**head) for key, head in values["heads"].items()}
-        return cls({direction: heads[direction] for direction in Direction}, values["figures"])
+        sets = (values[name] for name in ("heads", "mean_only_heads"))
+        heads, mean_only = ({key: MatchHead(**heads[key]) for key in Direction} for heads in sets)
+        return cls(heads, mean_only, values["figures"])

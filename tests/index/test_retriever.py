@@ -22,7 +22,7 @@ GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
 RAW = MatchHead(6.0, 5.0)
 TO_IMAGE, TO_TEXT = MatchHead(9.0, 6.0, 0.4, -0.3), MatchHead(4.0, 1.0, 0.1, 0.2)
-CALIBRATION = Calibration({Direction.TEXT_TO_IMAGE: TO_IMAGE, Direction.IMAGE_TO_TEXT: TO_TEXT}, {})
+CALIBRATION = Calibration({Direction.TEXT_TO_IMAGE: TO_IMAGE, Direction.IMAGE_TO_TEXT: TO_TEXT}, {}, {})
 COUNT, DIM = 60, 8
 
 
@@ -157,7 +157,7 @@ def test_nothing_reaches_the_probability(gallery: Gallery) -> None:
 def test_few_expected_matches(gallery: Gallery, shift: float, says: bool) -> None:
     """With a calibration, fewer than half a match expected is said to be none; the items are given all the same."""
     head = MatchHead(2.0, shift)
-    calibration = Calibration(dict.fromkeys(Direction, head), {})
+    calibration = Calibration(dict.fromkeys(Direction, head), {}, {})
     result = Retriever(gallery, RAW, calibration).search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions())
     assert (result.expected_matches < 0.5) == says
     assert (result.no_match is not None and "Nothing here is likely to match" in result.no_match) == says

@@ -154,7 +154,9 @@ def test_a_model_comes_back_from_disk_as_it_was(tiny: Encoder, tmp_path: Path) -
     """Weights, vocabulary, match head and calibration survive; so does the fingerprint, with or without calibration."""
     checkpoint.save(tiny, tmp_path / "m", {"seed": 0})
     before = checkpoint.load(tmp_path / "m")
-    calibration = Calibration({d: MatchHead(3.0, 2.0, 0.5, -0.25) for d in Direction}, {"relevance": "instance"})
+    heads = {d: MatchHead(3.0, 2.0, 0.5, -0.25) for d in Direction}
+    mean_only = {d: MatchHead(4.0, 1.0) for d in Direction}
+    calibration = Calibration(heads, mean_only, {"relevance": "instance"})
     checkpoint.save_calibration(calibration, tmp_path / "m")
     after = checkpoint.load(tmp_path / "m")
     assert after.fingerprint == before.fingerprint
