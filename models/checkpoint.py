@@ -43,6 +43,8 @@ def save(encoder: Encoder, directory: Path, training: Mapping[str, Any]) -> None
     with staged(directory) as staging:
         state = {key: value.detach().cpu().contiguous() for key, value in encoder.state_dict().items()}
         save_file(state, staging / WEIGHTS)
+        # safetensors makes the file private; a service often runs as another user than the training did.
+        (staging / WEIGHTS).chmod(0o644)
         match = {key: float(value) for key, value in asdict(encoder.match).items()}
         write_json(staging / CONFIG, {"schema": SCHEMA, "encoder": encoder.config.to_dict(), "match": match})
         write_json(staging / VOCABULARY, encoder.vocabulary.to_dict())
@@ -101,7 +103,7 @@ def load(directory: Path) -> LoadedModel:
 def _read_calibration(path: Path) -> Calibration | None:
     if not path.exists():
         return None
-    remedy = "run `penumbra evaluate` with a calibration split to make it anew, or delete it"
+    remedy = "make it anew with `penumbra calibrate`, or delete it"
     try:
         return Calibration.from_dict(read_json(path, remedy))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
