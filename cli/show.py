@@ -43,8 +43,8 @@ def percent(share: float | None) -> str:
 def ranking_table(ranking: Mapping[str, Mapping[str, Any]]) -> Table:
     """Ranking quality, one line for each direction."""
     table = Table(title="Ranking by the distance of the means")
-    for heading in ("direction", "R@1", "R@5", "R@10", "median rank", "R-Precision", "queries"):
-        table.add_column(heading, justify="left" if heading == "direction" else "right")
+    for heading in ("direction", "R@1", "R@5", "R@10", "median", "R-Prec.", "queries"):
+        table.add_column(heading, justify="left" if heading == "direction" else "right", no_wrap=True)
     for direction, row in ranking.items():
         recalls = (percent(row[f"recall_{k}"]) for k in (1, 5, 10))
         table.add_row(

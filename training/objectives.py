@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +41,7 @@ def soft_contrastive(logits: Tensor, matches: Tensor) -> Tensor:
     """
     signed = torch.where(matches[..., None, None], logits, -logits)
     log_probability = nn.functional.logsigmoid(signed).flatten(2)
-    mean = log_probability.logsumexp(-1) - torch.tensor(float(log_probability.shape[-1])).log()
+    mean = log_probability.logsumexp(-1) - math.log(log_probability.shape[-1])
     return -2 * mean.sum()
 
 

@@ -68,7 +68,7 @@ def test_evaluate_writes_what_it_shows(home: Path) -> None:
     out = home / "figures.json"
     done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "R-Precision" in done.stdout
+    assert "R-Prec." in done.stdout
     figures = json.loads(out.read_text())
     assert f"{figures['ambiguity']['texts']['spearman']:.3f}" in done.stdout
 

@@ -154,13 +154,14 @@ def test_the_same_text_never_means_two_things() -> None:
 
 
 def test_numbers_of_true_matches_spread_evenly_over_the_orders_of_magnitude() -> None:
-    """About 30 % of captions are true of one picture alone; each factor of 4 up to all holds 8 % or more."""
+    """A third of captions are true of one picture alone; each factor of 4 from 4 up to all holds 12 % or more."""
     some = scenes(1000, seed=4)
     flat = [each for group in captions(some, seed=4) for each in group]
     matches = truth(flat, some).sum(axis=1)
     assert 0.25 < (matches == 1).mean() < 0.36
     shares = np.histogram(matches, [2, 4, 16, 64, 256, 1001])[0] / len(flat)
-    assert shares.min() > 0.08
+    assert shares[0] > 0.04
+    assert shares[1:].min() > 0.12
     assert (matches == 1000).any()
 
 

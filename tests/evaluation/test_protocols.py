@@ -86,13 +86,13 @@ def test_embedding_is_the_encoder_item_by_item(encoder: Encoder, scenes: Corpus)
 
 
 def embedded_by_hand() -> Embedded:
-    """Images on a line at 0, 1, 2; captions near their images, but for caption `two`, which lies at 1."""
+    """Images on a line at 0, 1, 2; captions near their images, but for caption `two`, which lies beyond 1."""
 
     def points(values: list[float]) -> Gaussian:
         mean = torch.tensor(values)[:, None]
         return Gaussian(mean, torch.zeros_like(mean))
 
-    return Embedded(ENTRIES, points([0.0, 1.0, 2.0]), points([0.1, 1.1, 0.9, 2.1]))
+    return Embedded(ENTRIES, points([0.0, 1.0, 2.0]), points([0.1, 1.2, 0.9, 2.1]))
 
 
 def test_ranking_quality_by_hand() -> None:

@@ -159,7 +159,7 @@ def test_training_learns(scenes: Corpus, tmp_path: Path) -> None:
     config = replace(CONFIG, optimiser=replace(CONFIG.optimiser, epochs=25, rate=3e-3))
     watch = Watch(epoch=lambda record: losses.append(record["loss"]["match"]))
     train(config, scenes, tmp_path / "model", device=CPU, watch=watch)
-    assert losses[-1] < 0.6 * losses[1]
+    assert losses[-1] < 0.8 * losses[1]
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
