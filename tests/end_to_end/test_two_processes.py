@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import torch
 
@@ -84,9 +84,9 @@ def wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended before it was ready"
         try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
+            if httpx2.get(f"{address}/readyz").status_code == 200:
                 return
-        except httpx.TransportError:
+        except httpx2.TransportError:
             pass
         time.sleep(0.1)
     pytest.fail("the server did not become ready")
@@ -97,11 +97,11 @@ def test_two_processes_give_the_same_bytes(servers: Servers, gallery: Path) -> N
     picture = next((gallery.parent / "scenes" / "images").iterdir()).read_bytes()
 
     def answers(address: str, seed: int) -> list[bytes]:
-        text = httpx.post(f"{address}/search/text-to-image", json={"text": "a red star at night", "seed": seed})
-        upload = httpx.post(
+        text = httpx2.post(f"{address}/search/text-to-image", json={"text": "a red star at night", "seed": seed})
+        upload = httpx2.post(
             f"{address}/search/image-to-text", files={"image": ("p.png", picture)}, data={"seed": str(seed)}
         )
-        asked = httpx.get(f"{address}/uncertainty", params={"text": "something round"})
+        asked = httpx2.get(f"{address}/uncertainty", params={"text": "something round"})
         for answer in (text, upload, asked):
             assert answer.status_code == 200, answer.text
         return [text.content, upload.content, asked.content]
