@@ -20,6 +20,8 @@ from models.calibration import Direction
 from models.errors import ConfigError
 from models.text import check
 
+BAR_WIDTH = 10
+
 
 def command(
     gallery: Annotated[Path, typer.Argument(help="A gallery's folder.")],
@@ -75,15 +77,15 @@ def _plain(result: SearchResult) -> dict[str, Any]:
 
 def _show(result: SearchResult) -> None:
     table = Table()
-    for heading in ("", "item", "match", "", "σ", "distance"):
-        table.add_column(heading, justify="right" if heading in ("", "match", "σ", "distance") else "left")
+    for heading in ("", "match", "", "item", "σ", "distance"):
+        table.add_column(heading, justify="right" if heading in ("match", "σ", "distance") else "left")
     for hit in result.hits:
         error = f" ± {100 * hit.standard_error:.0f}" if hit.standard_error else ""
-        bar = "█" * round(20 * hit.match_probability)
+        bar = "█" * round(BAR_WIDTH * hit.match_probability)
         name = hit.item.text or hit.item.id
         match = f"{100 * hit.match_probability:.0f}{error} %"
         sigma, distance = f"{hit.uncertainty.sigma:.4f}", f"{hit.mean_distance:.3f}"
-        table.add_row(str(hit.rank), name, match, f"{bar:<20}", sigma, distance)
+        table.add_row(str(hit.rank), match, f"{bar:<{BAR_WIDTH}}", name, sigma, distance)
     CONSOLE.print(table)
     if result.no_match is not None:
         say(result.no_match, "yellow")

@@ -21,7 +21,7 @@ def say(text: str, style: str | None = None) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
-    """A progress bar on stderr; what it yields is told (done, total)."""
+    """A progress bar on stderr, where that is a terminal; what it yields is told (done, total)."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -30,7 +30,8 @@ def progress(title: str) -> Iterator[Report]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    stderr = Console(stderr=True)
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
