@@ -1,8 +1,8 @@
 """Fit the match head on held-out pairs, so that a probability of 0.7 is right seven times in ten.
 
-The head is logit = −a·d + b + c_q·tr Σ_q + c_x·tr Σ_x, seen through the closed-form match probability: the same numbers
-serve the sampled estimator, whose limit it approximates. Beside it, always, a head that is calibrated on the distance
-of the means alone; where the variances do not beat it, the figures say so.
+The head is logit = −a·d + b + f(tr Σ_q) + g(tr Σ_x), f and g quadratic (`MatchHead`), seen through the closed-form
+match probability: the same numbers serve the sampled estimator, whose limit it approximates. Beside it, always, a head
+that is calibrated on the distance of the means alone; where the variances do not beat it, the figures say so.
 """
 
 from __future__ import annotations
@@ -114,11 +114,12 @@ def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> t
 
 def fit_head(pairs: Pairs) -> MatchHead:
     """The head of least log-loss over pairs (maximum likelihood, L-BFGS), with a positive scale."""
-    traces = torch.stack([pairs.query_trace, pairs.item_trace])
+    q, x = pairs.query_trace, pairs.item_trace
+    traces = torch.stack([q, x, q.square(), x.square()])
     centre, width = traces.mean(1), traces.std(1).clamp_min(1e-9)
     standard = (traces - centre[:, None]) / width[:, None]
     unit = float(pairs.distance.mean())
-    parameters = torch.tensor([math.log(8.0), 4.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)
+    parameters = torch.tensor([math.log(8.0), 4.0, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe", tolerance_change=1e-10)
 
     def loss() -> Tensor:
@@ -134,12 +135,12 @@ def fit_head(pairs: Pairs) -> MatchHead:
     found = parameters.detach()
     weights = found[2:] / width
     shift = found[1] - weights @ centre
-    return MatchHead(float(found[0].exp() / unit), float(shift), float(weights[0]), float(weights[1]))
+    return MatchHead(float(found[0].exp() / unit), float(shift), *weights.tolist())
 
 
 def predict(head: MatchHead, pairs: Pairs) -> Tensor:
     """[pairs]: closed-form match probabilities."""
-    offset = head.shift + head.query_trace * pairs.query_trace + head.item_trace * pairs.item_trace
+    offset = head.offset_of(pairs.query_trace, pairs.item_trace)
     return torch.sigmoid(_squash(offset - head.scale * pairs.distance, head.scale, pairs))
 
 

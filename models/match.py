@@ -22,9 +22,9 @@ DISTANCE_EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class MatchHead:
-    """From a distance to the logit of a match: −scale · d + shift + query_trace · tr Σ_q + item_trace · tr Σ_x.
+    """From a distance to the logit of a match: −scale·d + shift + f(tr Σ_q) + g(tr Σ_x), f(t) = trace·t + curve·t².
 
-    PCME's own head has no trace weights. The reference's "sigmoid" is the logistic function of twice its argument, so
+    PCME's own head has neither f nor g. The reference's "sigmoid" is the logistic function of twice its argument, so
     its a and b are half of `scale` and `shift`. Fields are floats, or scalar tensors while they are being learned.
     """
 
@@ -32,11 +32,17 @@ class MatchHead:
     shift: float | Tensor
     query_trace: float | Tensor = 0.0
     item_trace: float | Tensor = 0.0
+    query_curve: float | Tensor = 0.0
+    item_curve: float | Tensor = 0.0
 
     def offset(self, query: Gaussian, items: Gaussian) -> Tensor:
-        """The part of the logit that no sample changes: [*queries, *items] as [q, n] for q queries and n items."""
-        traces = self.query_trace * query.total_variance.unsqueeze(-1)
-        return self.shift + traces + self.item_trace * items.total_variance
+        """The part of the logit that no sample changes, [q, n] for q queries and n items."""
+        return self.offset_of(query.total_variance.unsqueeze(-1), items.total_variance)
+
+    def offset_of(self, query_trace: Tensor, item_trace: Tensor) -> Tensor:
+        """The same from total variances whose shapes broadcast."""
+        by_query = query_trace * (self.query_trace + self.query_curve * query_trace)
+        return self.shift + by_query + item_trace * (self.item_trace + self.item_curve * item_trace)
 
 
 @dataclass(frozen=True)

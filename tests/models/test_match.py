@@ -30,7 +30,9 @@ def brute_force(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise)
     x, q = items.to(dtype=torch.float64), query.to(dtype=torch.float64)
     tables = []
     for i in range(len(x)):
-        offset = head.shift + head.query_trace * q.total_variance + head.item_trace * x[i].total_variance
+        t, u = q.total_variance, x[i].total_variance
+        offset = head.shift + head.query_trace * t + head.query_curve * t**2
+        offset = offset + head.item_trace * u + head.item_curve * u**2
         rows = []
         for e in noise.query.double():
             z = q.mean + q.std * e
@@ -44,7 +46,7 @@ def brute_force(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise)
 def test_sampled_is_the_published_formula(seed: int, scale: float, shift: float, c_q: float, c_x: float) -> None:
     """Matrix products give the broadcast formula's values within 1e-5, trace weights included."""
     query, items = gallery(seed, n=4, dim=8)
-    head, noise = MatchHead(scale, shift, c_q, c_x), Noise.draw(8, 3, seed)
+    head, noise = MatchHead(scale, shift, c_q, c_x, c_x / 2, c_q / 3), Noise.draw(8, 3, seed)
     expected = brute_force(query, items, head, noise).mean((-1, -2))
     torch.testing.assert_close(sampled(query, items, head, noise).value.double(), expected, atol=1e-5, rtol=0)
 
@@ -90,7 +92,7 @@ def test_one_sample_a_side_has_no_standard_error() -> None:
 def test_closed_form_is_the_limit_of_many_samples(scale: float, log_variance: float) -> None:
     """Within 0.01 of 1,500 × 1,500 samples, from collapsed to large variances."""
     query, items = gallery(4, log_variance=log_variance)
-    head = MatchHead(scale, scale, 0.2, -0.3)
+    head = MatchHead(scale, scale, 0.2, -0.3, -0.1, 0.2)
     limit = sampled(query, items, head, Noise.draw(32, 1_500, 0)).value
     torch.testing.assert_close(closed_form(query[None], items, head)[0], limit, atol=0.01, rtol=0)
 

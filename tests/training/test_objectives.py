@@ -104,8 +104,9 @@ def test_weights_of_zero_are_pcme_without_the_terms() -> None:
     """The total is the weighted sum of the parts, and a term of weight zero is not computed."""
     x, y = some(4, 8, 1), some(4, 8, 2)
     plain = Objective(ObjectiveConfig(kl_weight=0, spread_weight=0))(x, y, torch.Generator().manual_seed(0))
-    assert float(plain.total) == float(plain.match)
-    assert float(plain.kl) == float(plain.spread) == float(plain.uniformity) == 0
+    figures = plain.as_floats()
+    assert figures["total"] == figures["match"]
+    assert figures["kl"] == figures["spread"] == figures["uniformity"] == 0
     config = ObjectiveConfig(kl_weight=0.1, uniformity_weight=2.0, spread_weight=0.3)
     parts = Objective(config)(x, y, torch.Generator().manual_seed(0))
     expected = plain.match + 0.1 * parts.kl + 2 * parts.uniformity + 0.3 * parts.spread
