@@ -92,7 +92,7 @@ def test_one_sample_a_side_has_no_standard_error() -> None:
 def test_closed_form_is_the_limit_of_many_samples(scale: float, log_variance: float) -> None:
     """Within 0.01 of 1,500 × 1,500 samples, from collapsed to large variances."""
     query, items = gallery(4, log_variance=log_variance)
-    head = MatchHead(scale, scale, 0.2, -0.3, -0.1, 0.2)
+    head = MatchHead(scale, scale, 0.2, -0.3, -0.01, 0.02)
     limit = sampled(query, items, head, Noise.draw(32, 1_500, 0)).value
     torch.testing.assert_close(closed_form(query[None], items, head)[0], limit, atol=0.01, rtol=0)
 
