@@ -18,6 +18,8 @@ from models.gaussian import Gaussian
 
 # The reference implementation takes sqrt(d² + 1e-6), which keeps the gradient finite where two points coincide.
 DISTANCE_EPSILON = 1e-6
+# Items whose samples are compared at once: their intermediate values stay in the processor's cache.
+BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -108,21 +110,33 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
         [n] values in [0, 1], with the standard error of a two-sample U-statistic: the J² pairs are not independent, so
         it comes from the spread of the row means and of the column means (Hoeffding, 1948).
     """
-    distances = _common_noise_distances(query, items, noise)
-    offset = head.offset(query[None], items)[0]
+    blocks = [
+        _sampled_block(query, items[start : start + BLOCK], head, noise)
+        for start in range(0, max(len(items), 1), BLOCK)
+    ]
+    values, errors = zip(*blocks, strict=True)
+    return MatchProbability(torch.cat(values), torch.cat(errors))
+
+
+def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> tuple[Tensor, Tensor]:
+    """Values and standard errors [n] of a few items."""
+    std = items.std
+    variance = std * std
+    distances = _common_noise_distances(query, items.mean, std, variance, noise)
+    offset = head.offset_of(query.total_variance, variance.sum(-1))
     table = torch.sigmoid(offset[:, None, None] - head.scale * distances)
-    return MatchProbability(table.mean((-1, -2)), _u_statistic_error(table))
+    return table.mean((-1, -2)), _u_statistic_error(table)
 
 
-def _common_noise_distances(query: Gaussian, items: Gaussian, noise: Noise) -> Tensor:
+def _common_noise_distances(query: Gaussian, mean: Tensor, std: Tensor, variance: Tensor, noise: Noise) -> Tensor:
     """[n, J, K] distances between samples of one query and of n items that share their noise."""
-    delta, std = items.mean - query.mean, items.std
+    delta = mean - query.mean
     shifts = query.std * noise.query
     crossed = (shifts[:, None] * noise.item).flatten(0, 1)
     by_query = shifts.square().sum(-1) - 2 * (delta @ shifts.mT)
-    by_item = std.square() @ noise.squared_item.mT + 2 * ((delta * std) @ noise.item.mT)
+    by_item = variance @ noise.squared_item.mT + 2 * ((delta * std) @ noise.item.mT)
     both = (std @ crossed.mT).reshape(-1, len(shifts), len(noise.item))
-    squared = delta.square().sum(-1)[:, None, None] + by_query[:, :, None] + by_item[:, None] - 2 * both
+    squared = (delta * delta).sum(-1)[:, None, None] + by_query[:, :, None] + by_item[:, None] - 2 * both
     return torch.sqrt(squared.clamp_min(0) + DISTANCE_EPSILON)
 
 
