@@ -32,7 +32,8 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
 ) -> None:
     """Measure ranking, probabilities and uncertainty of a model on a collection."""
-    loaded, embedded = _embed(model, data, split)
+    loaded = checkpoint.load(model)
+    embedded = _embed(loaded, data, split)
     figures = measure(embedded, loaded.encoder, relevance)
     CONSOLE.print(ranking_table({str(key): asdict(value) for key, value in figures.ranking.items()}))
     CONSOLE.print(calibration_table(figures.reliability))
@@ -44,15 +45,17 @@ def command(
 
 def calibrate_command(model: Model, data: Data, split: Split = None, relevance: Kind = None) -> None:
     """Fit the match heads on a held-out collection and add them to the model."""
-    loaded, embedded = _embed(model, data, split)
+    # A calibration that cannot be read is what some come here to replace.
+    loaded = checkpoint.load(model, with_calibration=False)
+    embedded = _embed(loaded, data, split)
     calibration = calibrate(embedded, loaded.encoder.match, relevance)
     checkpoint.save_calibration(calibration, model)
     CONSOLE.print(calibration_table(calibration.figures))
     CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
 
 
-def _embed(model: Path, data: Path, split: str | None) -> tuple[checkpoint.LoadedModel, Embedded]:
-    loaded, corpus = checkpoint.load(model), read(data)
+def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None) -> Embedded:
+    corpus = read(data)
     chosen = corpus if split is None else corpus.split(split)
     with progress("encoding") as report:
-        return loaded, embed(loaded.encoder, chosen.entries, report)
+        return embed(model.encoder, chosen.entries, report)

@@ -1,6 +1,6 @@
 """Fit the match head on held-out pairs, so that a probability of 0.7 is right seven times in ten.
 
-The head is logit = −a·d + b + f(tr Σ_q) + g(tr Σ_x), f and g quadratic (`MatchHead`), seen through the closed-form
+The head is logit = −a·d + b + f(tr Σ_q) + g(tr Σ_x), f and g quadratic (`TraceTerm`), seen through the closed-form
 match probability: the same numbers serve the sampled estimator, whose limit it approximates. Beside it, always, a head
 that is calibrated on the distance of the means alone; where the variances do not beat it, the figures say so.
 """
@@ -22,7 +22,7 @@ from evaluation.relevance import Relevance, plausible, relevant
 from models.calibration import Calibration, Direction
 from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
-from models.match import DISTANCE_EPSILON, MatchHead, distance_moments
+from models.match import DISTANCE_EPSILON, MatchHead, TraceTerm, distance_moments
 
 MAX_QUERIES = 1_500
 MAX_ITEMS = 4_000
@@ -135,7 +135,11 @@ def fit_head(pairs: Pairs) -> MatchHead:
     found = parameters.detach()
     weights = found[2:] / width
     shift = found[1] - weights @ centre
-    return MatchHead(float(found[0].exp() / unit), float(shift), *weights.tolist())
+    terms = (
+        TraceTerm(float(slope), float(curve), float(t.min()), float(t.max()))
+        for slope, curve, t in zip(weights[:2], weights[2:], (q, x), strict=True)
+    )
+    return MatchHead(float(found[0].exp() / unit), float(shift), *terms)
 
 
 def predict(head: MatchHead, pairs: Pairs) -> Tensor:

@@ -36,8 +36,7 @@ def match_probabilities(
     Returns:
         values and standard errors [n]; the latter are zero unless sampled.
     """
-    # Among no items there is no spread to take a standard error from.
-    if method is Rerank.SAMPLED and len(items):
+    if method is Rerank.SAMPLED:
         return sampled(query, items, head, noise)
     value = closed_form(query[None], items, head)[0]
     return MatchProbability(value, torch.zeros_like(value))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from models.match import MatchHead
+from models.match import MatchHead, TraceTerm
 
 
 class Direction(StrEnum):
@@ -45,5 +45,10 @@ class Calibration:
             KeyError, TypeError, ValueError: it is not what `to_dict` gives.
         """
         sets = (values[name] for name in ("heads", "mean_only_heads"))
-        heads, mean_only = ({key: MatchHead(**heads[key]) for key in Direction} for heads in sets)
+        heads, mean_only = ({key: _head(heads[key]) for key in Direction} for heads in sets)
         return cls(heads, mean_only, values["figures"])
+
+
+def _head(values: Mapping[str, Any]) -> MatchHead:
+    terms = {side: TraceTerm(**values[side]) for side in ("query", "item")}
+    return MatchHead(values["scale"], values["shift"], **terms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def save(encoder: Encoder, directory: Path, training: Mapping[str, Any]) -> None
         save_file(state, staging / WEIGHTS)
         # safetensors makes the file private; a service often runs as another user than the training did.
         (staging / WEIGHTS).chmod(0o644)
-        match = {key: float(value) for key, value in asdict(encoder.match).items()}
+        match = {"scale": encoder.match.scale, "shift": encoder.match.shift}
         write_json(staging / CONFIG, {"schema": SCHEMA, "encoder": encoder.config.to_dict(), "match": match})
         write_json(staging / VOCABULARY, encoder.vocabulary.to_dict())
         write_json(staging / TRAINING, training)
@@ -73,8 +73,12 @@ def fingerprint(directory: Path) -> str:
     return sha256(*paths)
 
 
-def load(directory: Path) -> LoadedModel:
+def load(directory: Path, *, with_calibration: bool = True) -> LoadedModel:
     """Read a model, ready to encode.
+
+    Args:
+        directory: of the model.
+        with_calibration: read its calibration, where it has one; not asked of a model that is to get a new one.
 
     Raises:
         ArtifactError: a file is missing, damaged or of another version; the message names it.
@@ -86,12 +90,12 @@ def load(directory: Path) -> LoadedModel:
             f"{directory / CONFIG} has schema {config.get('schema')!r}, this version reads {SCHEMA}: {REMEDY}"
         )
     vocabulary = read_json(directory / VOCABULARY, REMEDY)
-    calibration = _read_calibration(directory / CALIBRATION)
+    calibration = _read_calibration(directory / CALIBRATION) if with_calibration else None
     try:
         encoder = Encoder(
             EncoderConfig.from_dict(config["encoder"]),
             Vocabulary.from_dict(vocabulary),
-            MatchHead(**config["match"]),
+            MatchHead(config["match"]["scale"], config["match"]["shift"]),
             calibration,
         )
         encoder.load_state_dict(load_file(directory / WEIGHTS))

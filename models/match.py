@@ -23,19 +23,36 @@ BLOCK = 128
 
 
 @dataclass(frozen=True)
-class MatchHead:
-    """From a distance to the logit of a match: −scale·d + shift + f(tr Σ_q) + g(tr Σ_x), f(t) = trace·t + curve·t².
+class TraceTerm:
+    """What a total variance adds to the logit of a match: slope·t + curve·t², with t held within [least, most].
 
-    PCME's own head has neither f nor g. The reference's "sigmoid" is the logistic function of twice its argument, so
-    its a and b are half of `scale` and `shift`. Fields are floats, or scalar tensors while they are being learned.
+    The limits are those of the total variances that the term was fitted on: beyond them a parabola knows
+    nothing. Without a fit there is no upper one.
     """
 
-    scale: float | Tensor
-    shift: float | Tensor
-    query_trace: float | Tensor = 0.0
-    item_trace: float | Tensor = 0.0
-    query_curve: float | Tensor = 0.0
-    item_curve: float | Tensor = 0.0
+    slope: float = 0.0
+    curve: float = 0.0
+    least: float = 0.0
+    most: float | None = None
+
+    def __call__(self, total_variance: Tensor) -> Tensor:
+        """The term, elementwise."""
+        held = total_variance.clamp(self.least, self.most)
+        return held * (self.slope + self.curve * held)
+
+
+@dataclass(frozen=True)
+class MatchHead:
+    """From a distance to the logit of a match: −scale·d + shift + query(tr Σ_q) + item(tr Σ_x).
+
+    PCME's own head has neither trace term. The reference's "sigmoid" is the logistic function of twice its argument,
+    so its a and b are half of `scale` and `shift`.
+    """
+
+    scale: float
+    shift: float
+    query: TraceTerm = TraceTerm()
+    item: TraceTerm = TraceTerm()
 
     def offset(self, query: Gaussian, items: Gaussian) -> Tensor:
         """The part of the logit that no sample changes, [q, n] for q queries and n items."""
@@ -43,8 +60,7 @@ class MatchHead:
 
     def offset_of(self, query_trace: Tensor, item_trace: Tensor) -> Tensor:
         """The same from total variances whose shapes broadcast."""
-        by_query = query_trace * (self.query_trace + self.query_curve * query_trace)
-        return self.shift + by_query + item_trace * (self.item_trace + self.item_curve * item_trace)
+        return self.shift + self.query(query_trace) + self.item(item_trace)
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
     Args:
         query: Gaussian [dim].
         items: Gaussian [n, dim].
-        head: its trace weights take part in every sample's logit.
+        head: its trace terms take part in every sample's logit.
         noise: J samples a side.
 
     Returns:
@@ -143,7 +159,7 @@ def _common_noise_distances(query: Gaussian, mean: Tensor, std: Tensor, variance
 def _u_statistic_error(table: Tensor) -> Tensor:
     """Standard error of the mean of a [*, J, K] table of pairs; not a number for fewer than two samples a side."""
     rows, columns = table.mean(-1), table.mean(-2)
-    if rows.shape[-1] < 2 or columns.shape[-1] < 2:
+    if not len(table) or rows.shape[-1] < 2 or columns.shape[-1] < 2:
         return torch.full(table.shape[:-2], math.nan, dtype=table.dtype)
     return (rows.var(-1) / rows.shape[-1] + columns.var(-1) / columns.shape[-1]).sqrt()
 
@@ -157,7 +173,7 @@ def closed_form(query: Gaussian, items: Gaussian, head: MatchHead) -> Tensor:
     Args:
         query: Gaussian [q, dim].
         items: Gaussian [n, dim].
-        head: may carry trace weights.
+        head: may carry trace terms.
 
     Returns:
         [q, n] in [0, 1].

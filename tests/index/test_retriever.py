@@ -16,12 +16,14 @@ from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
-from models.match import MatchHead, Noise
+from models.match import MatchHead, Noise, TraceTerm
 
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
 RAW = MatchHead(6.0, 5.0)
-TO_IMAGE, TO_TEXT = MatchHead(9.0, 6.0, 0.4, -0.3), MatchHead(4.0, 1.0, 0.1, 0.2)
+TO_IMAGE, TO_TEXT = (
+    MatchHead(a, b, TraceTerm(c), TraceTerm(d)) for a, b, c, d in ((9, 6, 0.4, -0.3), (4, 1, 0.1, 0.2))
+)
 CALIBRATION = Calibration({Direction.TEXT_TO_IMAGE: TO_IMAGE, Direction.IMAGE_TO_TEXT: TO_TEXT}, {}, {})
 COUNT, DIM = 60, 8
 
@@ -41,13 +43,13 @@ def gallery(gallery_of: GalleryOf) -> Gallery:
 
 
 def sampled_by_loops(query: Gaussian, item: Gaussian, head: MatchHead, samples: int, seed: int) -> float:
-    """PCME's equation 5 sample by sample in float64, with the trace weights of the head."""
+    """PCME's equation 5 sample by sample in float64, with the trace terms of the head."""
     noise = Noise.draw(DIM, samples, seed)
     traces = [float(g.variance.double().sum()) for g in (query, item)]
-    shift = float(head.shift) + float(head.query_trace) * traces[0] + float(head.item_trace) * traces[1]
+    shift = head.shift + head.query.slope * traces[0] + head.item.slope * traces[1]
     ours = query.mean.double().numpy() + np.exp(query.log_variance.double().numpy() / 2) * noise.query.numpy()
     theirs = item.mean.double().numpy() + np.exp(item.log_variance.double().numpy() / 2) * noise.item.numpy()
-    logits = [shift - float(head.scale) * np.sqrt(((x - y) ** 2).sum() + 1e-6) for x in ours for y in theirs]
+    logits = [shift - head.scale * np.sqrt(((x - y) ** 2).sum() + 1e-6) for x in ours for y in theirs]
     return float(np.mean([1 / (1 + np.exp(-logit)) for logit in logits]))
 
 

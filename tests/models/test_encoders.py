@@ -19,7 +19,7 @@ from models.calibration import Calibration, Direction
 from models.encoders import Encoder, EncoderConfig
 from models.errors import ArtifactError, ConfigError
 from models.image import Framing, encode_png
-from models.match import MatchHead
+from models.match import MatchHead, TraceTerm
 from models.official import read_checkpoint
 from models.text import Vocabulary, batch
 
@@ -154,7 +154,7 @@ def test_a_model_comes_back_from_disk_as_it_was(tiny: Encoder, tmp_path: Path) -
     """Weights, vocabulary, match head and calibration survive; so does the fingerprint, with or without calibration."""
     checkpoint.save(tiny, tmp_path / "m", {"seed": 0})
     before = checkpoint.load(tmp_path / "m")
-    heads = {d: MatchHead(3.0, 2.0, 0.5, -0.25) for d in Direction}
+    heads = {d: MatchHead(3.0, 2.0, TraceTerm(0.5, 0.1, 0.2, 0.9), TraceTerm(-0.25)) for d in Direction}
     mean_only = {d: MatchHead(4.0, 1.0) for d in Direction}
     calibration = Calibration(heads, mean_only, {"relevance": "instance"})
     checkpoint.save_calibration(calibration, tmp_path / "m")

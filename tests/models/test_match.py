@@ -13,7 +13,7 @@ from reference import Reference
 from torch import Tensor
 
 from models.gaussian import Gaussian
-from models.match import MatchHead, Noise, closed_form, distance_moments, pairwise_sample_distances, sampled
+from models.match import MatchHead, Noise, TraceTerm, closed_form, distance_moments, pairwise_sample_distances, sampled
 
 
 def gallery(seed: int, n: int = 12, dim: int = 32, log_variance: float = -5.0) -> tuple[Gaussian, Gaussian]:
@@ -31,8 +31,9 @@ def brute_force(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise)
     tables = []
     for i in range(len(x)):
         t, u = q.total_variance, x[i].total_variance
-        offset = head.shift + head.query_trace * t + head.query_curve * t**2
-        offset = offset + head.item_trace * u + head.item_curve * u**2
+        t, u = (min(max(v, term.least), term.most or v) for v, term in ((float(t), head.query), (float(u), head.item)))
+        offset = head.shift + head.query.slope * t + head.query.curve * t**2
+        offset = offset + head.item.slope * u + head.item.curve * u**2
         rows = []
         for e in noise.query.double():
             z = q.mean + q.std * e
@@ -44,9 +45,10 @@ def brute_force(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise)
 
 @given(st.integers(0, 10_000), st.floats(1, 40), st.floats(0, 40), st.floats(-3, 3), st.floats(-3, 3))
 def test_sampled_is_the_published_formula(seed: int, scale: float, shift: float, c_q: float, c_x: float) -> None:
-    """Matrix products give the broadcast formula's values within 1e-5, trace weights included."""
+    """Matrix products give the broadcast formula's values within 1e-5, trace terms and their limits included."""
     query, items = gallery(seed, n=4, dim=8)
-    head, noise = MatchHead(scale, shift, c_q, c_x, c_x / 2, c_q / 3), Noise.draw(8, 3, seed)
+    terms = TraceTerm(c_q, c_x / 2, 0.05, 1.0), TraceTerm(c_x, c_q / 3, 0.0, 0.5)
+    head, noise = MatchHead(scale, shift, *terms), Noise.draw(8, 3, seed)
     expected = brute_force(query, items, head, noise).mean((-1, -2))
     torch.testing.assert_close(sampled(query, items, head, noise).value.double(), expected, atol=1e-5, rtol=0)
 
@@ -92,7 +94,7 @@ def test_one_sample_a_side_has_no_standard_error() -> None:
 def test_closed_form_is_the_limit_of_many_samples(scale: float, log_variance: float) -> None:
     """Within 0.01 of 1,500 × 1,500 samples, from collapsed to large variances."""
     query, items = gallery(4, log_variance=log_variance)
-    head = MatchHead(scale, scale, 0.2, -0.3, -0.01, 0.02)
+    head = MatchHead(scale, scale, TraceTerm(0.2, -0.01), TraceTerm(-0.3, 0.02))
     limit = sampled(query, items, head, Noise.draw(32, 1_500, 0)).value
     torch.testing.assert_close(closed_form(query[None], items, head)[0], limit, atol=0.01, rtol=0)
 
