@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,7 +15,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from models.errors import PenumbraError
+from models.errors import ConfigError, PenumbraError
 from service.api import info, items, page, probes, search, uncertainty
 from service.engine import Engine
 from service.errors import KINDS, problem
@@ -24,7 +25,7 @@ from service.settings import Settings
 from service.state import State
 
 LOGGER: Final = logging.getLogger(__name__)
-BAD_ARTIFACT: Final = 2
+CANNOT_START: Final = 2
 """The exit code when the server cannot start with what it was given."""
 
 
@@ -58,22 +59,41 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop, then finish what has begun.
 
     Raises:
-        SystemExit: with code 2 and one sentence on stderr, before the port is opened, when the model or the gallery
-            cannot be used.
+        SystemExit: with code 2 and one sentence on stderr, before anybody can connect, when the port is taken, or the
+            model or the gallery cannot be used.
     """
     try:
-        app = create_app(settings)
+        with _bind(settings.host, settings.port) as door:
+            config = uvicorn.Config(
+                create_app(settings),
+                host=settings.host,
+                port=settings.port,
+                server_header=False,
+                timeout_graceful_shutdown=int(settings.limits.deadline_seconds) + 1,
+            )
+            # Ctrl-C is how a server is stopped; it has finished its requests by the time that this is raised.
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run([door])
     except PenumbraError as error:
         print(error, file=sys.stderr)
-        raise SystemExit(BAD_ARTIFACT) from error
-    patience = int(settings.limits.deadline_seconds) + 1
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        server_header=False,
-        timeout_graceful_shutdown=patience,
-    )
+        raise SystemExit(CANNOT_START) from error
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that has the address and does not listen yet, so that a taken port is known before a model is loaded."""
+    door = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, kind, protocol)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+    except OSError as error:
+        if door is not None:
+            door.close()
+        raise ConfigError(
+            f"Port {port} of {host} cannot be opened ({error.strerror}): choose another, or stop what listens there."
+        ) from error
+    return door
 
 
 @asynccontextmanager

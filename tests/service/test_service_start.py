@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,18 @@ def test_exit_code_of_the_process(copied: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named before anything is loaded, with code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as exit:
+            serve(Settings(gallery=copied / "nowhere", port=port))
+    assert exit.value.code == 2
+    written = capsys.readouterr().err
+    assert written.startswith(f"Port {port} of 127.0.0.1 cannot be opened (Address already in use)")
+    assert written.count("\n") == 1
 
 
 def test_model_beside_the_gallery(copied: Path) -> None:
