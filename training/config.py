@@ -38,6 +38,8 @@ class DataConfig:
     Args:
         min_word_count: words seen less often in the training captions are unknown.
         word_drop: probability that a caption's word is left out.
+        captions: drawn for each picture of a batch; all of them are its matches. More make better use of a picture,
+            which costs far more than a caption.
         crop_area: smallest share of a picture's area that a random crop keeps.
         flip: mirror half of the pictures; wrong where captions tell left from right.
         erase: probability that a random rectangle of a picture is blanked (Zhong et al., 2020).
@@ -47,6 +49,7 @@ class DataConfig:
 
     min_word_count: int = 3
     word_drop: float = 0.1
+    captions: int = 1
     crop_area: float = 0.5
     flip: bool = True
     erase: float = 0.2

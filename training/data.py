@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ CACHE_BYTES = 6 << 30
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Pairs: pixels uint8 [n, side, side, 3], word ids [n, length] and their lengths [n].
+    """Pixels uint8 [n, side, side, 3], word ids [n · k, length] and their lengths [n · k]; k captions each, in order.
 
     The pixels are normalised where they are used: a thread that makes batches should not start torch's own threads.
     """
@@ -57,6 +58,8 @@ class PairSource:
             raise CorpusError("there is no image with a caption to train on: name a collection with captions")
         self.captions = [[vocabulary.encode(text) for text in entry.captions] for entry in self.entries]
         self.framing, self.config, self.seed = framing, config, seed
+        # Large enough that the smallest crop is not enlarged, which would blur it.
+        self._sharp = math.ceil(framing.resized / math.sqrt(config.crop_area))
         self.classes = _classes(self.entries) if config.one_per_class else None
         self._cache: dict[int, Pixels] = {}
         self._cached_bytes = 0
@@ -85,16 +88,18 @@ class PairSource:
         for row in rows:
             rng = default_rng([self.seed, 2, epoch, row])
             choices = self.captions[row]
-            captions.append(drop_words(choices[rng.integers(len(choices))], self.config.word_drop, rng))
+            for _ in range(self.config.captions):
+                captions.append(drop_words(choices[rng.integers(len(choices))], self.config.word_drop, rng))
             pictures.append(augment(self._picture(row), self.framing.side, self.config, rng))
         return Batch(np.stack(pictures), *pad(captions))
 
     def _picture(self, row: int) -> Pixels:
-        """The picture with its shorter side resized, from memory where it fits."""
+        """The picture, no larger than the crops can use, from memory where it fits."""
         kept = self._cache.get(row)
         if kept is not None:
             return kept
-        picture = shorter_side(decode(self.entries[row].image.read_bytes()), self.framing.resized)
+        whole = decode(self.entries[row].image.read_bytes())
+        picture = shorter_side(whole, max(self.framing.resized, min(self._sharp, *whole.size)))
         if self._cached_bytes + picture.nbytes <= CACHE_BYTES:
             self._cached_bytes += picture.nbytes
             self._cache[row] = picture

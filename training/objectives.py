@@ -59,14 +59,15 @@ def spread(images: Gaussian, texts: Gaussian) -> Tensor:
 
     Args:
         images: Gaussian [n, dim].
-        texts: Gaussian [n, dim]; row i matches image i.
+        texts: Gaussian [n · k, dim]; the k rows from k · i on match image i.
     """
+    images = images[torch.arange(len(images)).repeat_interleave(len(texts) // len(images))]
     held = [Gaussian(g.mean.detach(), g.log_variance) for g in (images, texts)]
     return negative_log_expected_likelihood(*held).sum()
 
 
 class Objective(nn.Module):
-    """The published loss with its learned match head; image i matches caption i and no other.
+    """The published loss with its learned match head; image i matches the captions k · i to k · i + k − 1 alone.
 
     Args:
         config: its weights; a term of weight zero costs nothing.
@@ -84,16 +85,17 @@ class Objective(nn.Module):
         return MatchHead(float(self.scale.detach()), float(self.shift.detach()))
 
     def forward(self, images: Gaussian, texts: Gaussian, generator: torch.Generator) -> LossParts:
-        """Compute the loss of n pairs.
+        """Compute the loss of n images with k captions each.
 
         Args:
             images: Gaussian [n, dim].
-            texts: Gaussian [n, dim].
+            texts: Gaussian [n · k, dim].
             generator: where the samples' noise comes from, on the CPU.
         """
         points = [g.sample(self._noise(g, generator)) for g in (images, texts)]
         logits = self.shift - self.scale * pairwise_sample_distances(*points)
         matches = torch.eye(len(images), dtype=torch.bool, device=logits.device)
+        matches = matches.repeat_interleave(len(texts) // len(images), dim=1)
         match = soft_contrastive(logits, matches)
         zero, config = match.new_zeros(()), self.config
         kl = sum((kl_to_standard_normal(g).sum() for g in (images, texts)), zero) if config.kl_weight else zero

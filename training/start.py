@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from corpus.manifest import Corpus, Entry
+from corpus.splits import hold_out
 from models import checkpoint
 from models.backbones import load_imagenet
 from models.encoders import Encoder
@@ -21,6 +22,8 @@ from models.text import Vocabulary, read_glove
 from training.config import TrainingConfig
 from training.data import PairSource
 from training.loop import Run, Watch, fit
+
+HELD_OUT = 0.1
 
 
 def train(
@@ -49,10 +52,14 @@ def train(
 
 
 def splits(corpus: Corpus) -> tuple[Sequence[Entry], Sequence[Entry]]:
-    """The entries to train on and those to watch: the splits `train` and `val`, or everything and nothing."""
+    """The entries to train on, and those to watch and calibrate on: the splits `train` and `val`.
+
+    Without a split `train` everything is trained on; without `val` a tenth of that is held out, since a probability
+    that nobody checked on held-out pairs means nothing.
+    """
     names = {entry.split for entry in corpus.entries}
     training = corpus.split("train").entries if "train" in names else corpus.entries
-    return training, corpus.split("val").entries if "val" in names else ()
+    return (training, corpus.split("val").entries) if "val" in names else hold_out(training, HELD_OUT, seed=0)
 
 
 def initial_encoder(config: TrainingConfig, entries: Sequence[Entry]) -> Encoder:

@@ -113,6 +113,18 @@ def test_weights_of_zero_are_pcme_without_the_terms() -> None:
     torch.testing.assert_close(parts.total, expected)
 
 
+def test_all_captions_of_an_image_are_its_matches() -> None:
+    """With k captions an image the loss is that of each block of captions, row i of a block matching image i."""
+    config = ObjectiveConfig(kl_weight=0.0, spread_weight=1.0, samples=1)
+    x, y = some(3, 8, 1), some(6, 8, 2)
+    # Points, so that no noise is drawn that the blocks would have to share.
+    x, y = (Gaussian(g.mean.detach(), torch.full_like(g.mean, -60.0)) for g in (x, y))
+    whole = Objective(config)(x, y, torch.Generator().manual_seed(0))
+    blocks = [Objective(config)(x, y[start::2], torch.Generator().manual_seed(0)) for start in (0, 1)]
+    for name in ("match", "spread"):
+        torch.testing.assert_close(getattr(whole, name), sum(getattr(block, name) for block in blocks))
+
+
 def test_the_match_head_is_learned() -> None:
     """Scale and shift get gradients."""
     objective = Objective(ObjectiveConfig())

@@ -76,6 +76,21 @@ def test_pixels_and_words_have_their_shapes(tmp_path: Path) -> None:
     assert batch.ids.shape == (6, int(batch.lengths.max()))
 
 
+def test_a_picture_comes_with_as_many_of_its_captions_as_asked(tmp_path: Path) -> None:
+    """Rows k · i to k · i + k − 1 are captions of picture i; both of its two turn up."""
+    own = [("red",), ("white", "flower"), ("petals",)]
+    made = [Entry(e.id, e.image, texts) for e, texts in zip(entries(tmp_path, 3, None), own, strict=True)]
+    config = DataConfig(captions=5, word_drop=0.0)
+    batch = PairSource(made, VOCABULARY, Framing(32, 0.9), config, 0).make([2, 1, 0], 0)
+    assert len(batch.pixels) == 3
+    words = [
+        [VOCABULARY.words[i] for i in row[1 : length - 1]] for row, length in zip(batch.ids, batch.lengths, strict=True)
+    ]
+    assert words[:5] == [["petals"]] * 5
+    assert {word for row in words[5:10] for word in row} == {"white", "flower"}
+    assert words[10:] == [["red"]] * 5
+
+
 def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
     """A bare folder of images cannot be trained on."""
     bare = [Entry("0", tmp_path / "0.png")]
@@ -118,6 +133,19 @@ def test_without_augmentation_it_is_the_centre() -> None:
     picture = default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
     config = DataConfig(crop_area=1.0, flip=False, erase=0.0)
     assert np.array_equal(augment(picture, 32, config, default_rng(1)), picture[:, 4:36])
+
+
+def test_crops_are_cut_from_a_picture_that_is_large_enough(tmp_path: Path) -> None:
+    """Fine stripes survive in crops of a quarter of the area, which a picture scaled down first would have lost."""
+    stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    (tmp_path / "stripes.png").write_bytes(encode_png(stripes))
+    made = [Entry(str(i), tmp_path / "stripes.png", ("red",)) for i in range(30)]
+    config = DataConfig(crop_area=0.25, erase=0.0)
+    crops = PairSource(made, VOCABULARY, Framing(32, 1.0), config, 0).make(range(30), 0).pixels.astype(float)
+    # A crop of the whole has nothing left of the stripes; one of a quarter has all of their contrast of 127.
+    contrast = crops[:, :, 1:-1].std((1, 2, 3))
+    assert contrast.max() > 60
 
 
 def test_erasing_blanks_a_rectangle() -> None:

@@ -23,7 +23,7 @@ from models.image import Framing
 from training.config import DataConfig, ObjectiveConfig, OptimiserConfig, TrainingConfig, read_config
 from training.loop import InterruptedTrainingError, Watch
 from training.schedule import optimiser_for, rate_at
-from training.start import train
+from training.start import splits, train
 
 CONFIG = TrainingConfig(
     model=EncoderConfig(16, 8, "resnet18", 1, Framing(32, 1.0)),
@@ -54,6 +54,19 @@ def undisturbed(scenes: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def weights(folder: Path) -> bytes:
     """The bytes of a model's weights."""
     return (folder / checkpoint.WEIGHTS).read_bytes()
+
+
+def test_without_a_split_to_watch_a_tenth_is_held_out(scenes: Corpus) -> None:
+    """The splits that are given are kept; without `val` the held-out entries come from those to train on."""
+    training, watched = splits(scenes)
+    assert {entry.split for entry in training} == {"train"}
+    assert {entry.split for entry in watched} == {"val"}
+    without = replace(scenes, entries=tuple(entry for entry in scenes.entries if entry.split != "val"))
+    bare = replace(scenes, entries=tuple(replace(entry, split=None) for entry in scenes.entries))
+    for corpus, held in ((without, 3), (bare, 4)):
+        training, watched = splits(corpus)
+        assert len(watched) == held
+        assert sorted(e.id for e in (*training, *watched)) == sorted(e.id for e in corpus.entries)
 
 
 def test_same_seed_same_weights(scenes: Corpus, undisturbed: Path, tmp_path: Path) -> None:
