@@ -16,7 +16,7 @@ import torch
 from numpy.random import default_rng
 from torch import Tensor
 
-from evaluation.metrics import Bools
+from evaluation.positives import Positives
 from evaluation.protocols import Embedded
 from evaluation.relevance import Relevance, plausible, relevant
 from models.calibration import Calibration, Direction
@@ -79,20 +79,22 @@ def calibrate(embedded: Embedded, raw: MatchHead, kind: Relevance | None = None,
     return Calibration(heads, mean_only, {"relevance": str(kind), "seed": seed, **figures})
 
 
-def pairs_of_direction(embedded: Embedded, direction: Direction, matches: Bools, seed: int = 0) -> tuple[Pairs, Pairs]:
+def pairs_of_direction(
+    embedded: Embedded, direction: Direction, matches: Positives, seed: int = 0
+) -> tuple[Pairs, Pairs]:
     """The pairs of a direction, as they are and as a model without variances sees them.
 
     Args:
         embedded: the collection.
         direction: which side asks.
-        matches: bool [texts, images].
+        matches: the images that each caption matches.
         seed: chooses queries and items where there are too many.
     """
-    turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.T
+    turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.transposed()
     return pairs_of(*embedded.sides(direction), turned, seed)
 
 
-def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> tuple[Pairs, Pairs]:
+def pairs_of(queries: Gaussian, items: Gaussian, matches: Positives, seed: int) -> tuple[Pairs, Pairs]:
     """All pairs of at most `MAX_QUERIES` queries and `MAX_ITEMS` items, with their variances and without."""
     rng = default_rng(seed)
     rows = np.sort(rng.permutation(len(queries))[:MAX_QUERIES])
@@ -105,7 +107,7 @@ def pairs_of(queries: Gaussian, items: Gaussian, matches: Bools, seed: int) -> t
         variance,
         x.total_variance[:, None].expand(shape),
         y.total_variance.expand(shape),
-        torch.from_numpy(matches[np.ix_(rows, columns)]),
+        torch.from_numpy(matches.mask(rows)[:, columns]),
         torch.arange(shape[0])[:, None].expand(shape),
     )
     pairs = Pairs(*(value.flatten().double() for value in columns_of))

@@ -1,52 +1,61 @@
-"""Retrieval metrics on ranks, exact: a distance may have any sign and size, and ties go to the lower index."""
+"""Retrieval metrics from the ranks of the positives, exact. Queries that nothing matches are left out of every mean."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from evaluation.positives import Floats, Ints, Ranks
 
 
-def ordered_relevance(distances: Floats, relevant: Bools) -> Bools:
-    """Relevance in the order of the ranking.
+def first_ranks(ranks: Ranks) -> Ints:
+    """[queries that something matches]: the rank, from 0, of the first positive."""
+    return ranks.values[ranks.offsets[:-1][ranks.counts > 0]]
 
-    Args:
-        distances: [q, n], lower is closer.
-        relevant: bool [q, n].
 
-    Returns:
-        bool [q, n]: column k tells whether the item at rank k is relevant.
+def recall_at(ranks: Ranks, k: int) -> float:
+    """Recall@K as image-text retrieval has it: the share of queries with a positive among the first K."""
+    return _mean(first_ranks(ranks) < k)
+
+
+def median_rank(ranks: Ranks) -> float:
+    """The median rank of the first positive, counted from 1."""
+    first = first_ranks(ranks)
+    return float(np.median(first + 1)) if len(first) else float("nan")
+
+
+def precision_at_r(ranks: Ranks) -> Floats:
+    """[queries]: R-Precision, the share of positives among the first R of R positives; nan where R is 0.
+
+    As PCME reports it (Musgrave et al., 2020, section 3.2).
     """
-    order = np.argsort(distances, axis=1, kind="stable")
-    return np.take_along_axis(relevant, order, axis=1)
+    return _per_query(ranks, (ranks.values < ranks.counts[ranks.queries]).astype(np.float64))
 
 
-def first_ranks(ordered: Bools) -> Ints:
-    """[q]: the rank (from 0) of the first relevant item; n where no item is relevant."""
-    found = ordered.any(axis=1)
-    first: Ints = np.where(found, ordered.argmax(axis=1), ordered.shape[1])
-    return first
+def average_precision_at_r(ranks: Ranks) -> Floats:
+    """[queries]: the mean over the first R ranks of the precision at each rank that holds a positive, 0 elsewhere.
 
-
-def recall_at(first: Ints, k: int) -> float:
-    """Recall@k: the share of queries with a relevant item among the first k."""
-    return float((first < k).mean())
-
-
-def median_rank(first: Ints) -> float:
-    """The median rank of the first relevant item, counted from 1."""
-    return float(np.median(first + 1))
-
-
-def r_precision(ordered: Bools) -> Floats:
-    """[q]: the share of relevant items among the first R, R being how many are relevant (Musgrave et al., 2020).
-
-    Not a number where nothing is relevant.
+    MAP@R is its mean (Musgrave et al., 2020, eq. 3; ECCV Caption: Chun et al., 2022); nan where R is 0.
     """
-    counts = ordered.sum(axis=1)
-    hits = np.take_along_axis(ordered.cumsum(axis=1), np.maximum(counts - 1, 0)[:, None], axis=1)[:, 0]
+    precision = (ranks.places + 1) / (ranks.values + 1)
+    return _per_query(ranks, np.where(ranks.values < ranks.counts[ranks.queries], precision, 0.0))
+
+
+def r_precision(ranks: Ranks) -> float:
+    """The mean of `precision_at_r`."""
+    return _mean(precision_at_r(ranks)[ranks.counts > 0])
+
+
+def map_at_r(ranks: Ranks) -> float:
+    """The mean of `average_precision_at_r`."""
+    return _mean(average_precision_at_r(ranks)[ranks.counts > 0])
+
+
+def _per_query(ranks: Ranks, values: Floats) -> Floats:
+    """Sums of `values` [total] over each query's positives, divided by their number."""
+    sums = np.bincount(ranks.queries, weights=values, minlength=len(ranks))
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(counts > 0, hits / np.maximum(counts, 1), np.nan), dtype=np.float64)
+        return np.asarray(sums / ranks.counts, dtype=np.float64)
+
+
+def _mean(values: Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
-from evaluation.metrics import Bools, first_ranks, ordered_relevance, recall_at
-from evaluation.protocols import QUERY_BLOCK, Embedded, RankingQuality, ranking_quality
+from evaluation.metrics import recall_at
+from evaluation.positives import Positives, rank_positives
+from evaluation.protocols import Embedded, RankingQuality, distances_between, ranking_quality
 from evaluation.relevance import Relevance, plausible, relevant
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation
 from models.calibration import Direction
-from models.distances import pairwise_squared_l2
 from models.encoders import Encoder
 from models.variances import VarianceState, variance_state
 
@@ -84,14 +85,14 @@ def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None)
     )
 
 
-def _ambiguity(embedded: Embedded, matches: Bools) -> dict[str, AmbiguityCorrelation]:
+def _ambiguity(embedded: Embedded, matches: Positives) -> dict[str, AmbiguityCorrelation]:
     return {
-        "images": ambiguity_correlation(embedded.images.sigma.numpy(), matches.T),
-        "texts": ambiguity_correlation(embedded.texts.sigma.numpy(), matches),
+        "images": ambiguity_correlation(embedded.images.sigma.numpy(), matches.transposed().counts),
+        "texts": ambiguity_correlation(embedded.texts.sigma.numpy(), matches.counts),
     }
 
 
-def _reliability(embedded: Embedded, encoder: Encoder, matches: Bools) -> dict[str, Any]:
+def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> dict[str, Any]:
     """Of the raw and, where there is a calibration, of the calibrated and the calibrated mean-only probability."""
     shown: dict[str, Any] = {}
     for direction in Direction:
@@ -106,15 +107,9 @@ def _reliability(embedded: Embedded, encoder: Encoder, matches: Bools) -> dict[s
     return shown
 
 
-def recall_1_of_exact(embedded: Embedded, matches: Bools) -> float:
+def recall_1_of_exact(embedded: Embedded, matches: Positives) -> float:
     """Recall@1, by the distance of the means, of the captions that are true of one image only."""
-    exact = np.flatnonzero(matches.sum(axis=1) == 1)
-    firsts = [
-        first_ranks(
-            ordered_relevance(
-                pairwise_squared_l2(embedded.texts.mean[rows], embedded.images.mean).numpy(), matches[rows]
-            )
-        )
-        for rows in np.array_split(exact, max(1, len(exact) // QUERY_BLOCK))
-    ]
-    return recall_at(np.concatenate(firsts), 1)
+    exact = np.flatnonzero(matches.counts == 1)
+    own = matches.take(exact, np.arange(matches.item_count))
+    (ranks,) = rank_positives(distances_between(embedded.texts[torch.from_numpy(exact)], embedded.images), own)
+    return recall_at(ranks, 1)

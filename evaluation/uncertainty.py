@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from evaluation.metrics import Bools, Floats
+from evaluation.positives import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,16 @@ class AmbiguityCorrelation:
     items: int
 
 
-def ambiguity_correlation(sigma: Floats, matches: Bools) -> AmbiguityCorrelation:
+def ambiguity_correlation(sigma: Floats, counts: Ints) -> AmbiguityCorrelation:
     """Correlate.
 
     Args:
         sigma: [n], the geometric mean of each item's standard deviations.
-        matches: bool [n, m], which items of the other modality truly match.
+        counts: [n], how many items of the other modality truly match.
 
     Returns:
         not a number where σ or the number of matches does not vary.
     """
-    counts = matches.sum(axis=1)
     kept = counts > 0
     if min(np.ptp(sigma[kept], axis=0), np.ptp(counts[kept], axis=0)) == 0:
         return AmbiguityCorrelation(float("nan"), int(kept.sum()))

@@ -10,6 +10,7 @@ import torch
 from numpy.random import default_rng
 
 from evaluation.calibration import Pairs, expected_calibration_error, fit_head, pairs_of, predict, reliability
+from evaluation.positives import Positives
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
 
@@ -28,7 +29,7 @@ def drawn(head: MatchHead, seed: int = 0) -> Pairs:
     """Pairs whose matches are drawn with the probabilities of a known head."""
     x, y = gaussians(300, 1), gaussians(400, 2)
     matches = default_rng(seed).random((300, 400)) < closed_form(x, y, head).numpy()
-    return pairs_of(x, y, matches, 0)[0]
+    return pairs_of(x, y, Positives.of_mask(matches), 0)[0]
 
 
 def test_a_known_head_is_found_again() -> None:
@@ -86,7 +87,7 @@ def test_prediction_is_the_closed_form() -> None:
     """What calibration fits is what the retriever shows."""
     x, y = gaussians(5, 3), gaussians(7, 4)
     head = MatchHead(9.0, 10.0, TraceTerm(0.3, 0.2), TraceTerm(-0.4, 0.1))
-    pairs, _ = pairs_of(x, y, np.zeros((5, 7), dtype=bool), 0)
+    pairs, _ = pairs_of(x, y, Positives.of_mask(np.zeros((5, 7), dtype=bool)), 0)
     torch.testing.assert_close(predict(head, pairs).float().reshape(5, 7), closed_form(x, y, head))
 
 
@@ -101,6 +102,6 @@ def test_traces_that_are_all_alike_get_no_weight() -> None:
     """A model whose σ never varies is calibrated like one without: finite weights near zero."""
     x, y = (Gaussian(g.mean, torch.full_like(g.log_variance, -4.0)) for g in (gaussians(200, 1), gaussians(200, 2)))
     matches = default_rng(0).random((200, 200)) < closed_form(x, y, MatchHead(10.0, 10.0)).numpy()
-    found = fit_head(pairs_of(x, y, matches, 0)[0])
+    found = fit_head(pairs_of(x, y, Positives.of_mask(matches), 0)[0])
     assert abs(float(found.query(x.total_variance[0]))) < 0.5
     assert found.scale == pytest.approx(10.0, rel=0.15)

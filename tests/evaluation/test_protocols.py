@@ -13,8 +13,9 @@ from scipy.stats import rankdata
 from corpus.manifest import Corpus, Entry, read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
-from evaluation.protocols import Embedded, embed, ranking_quality
-from evaluation.relevance import Relevance, owners, plausible, relevant
+from evaluation.positives import Positives
+from evaluation.protocols import Embedded, embed, ranking_quality, recalls_in_folds, rsum
+from evaluation.relevance import Relevance, alike_in_categories, owners, plausible, relevant, same_words
 from evaluation.report import measure, recall_1_of_exact
 from evaluation.uncertainty import ambiguity_correlation
 from models.calibration import Direction
@@ -52,8 +53,26 @@ def encoder(scenes: Corpus) -> Encoder:
 def test_relevance_by_instance_and_by_label() -> None:
     """A caption matches its own image, or every image of its class."""
     assert owners(ENTRIES).tolist() == [0, 0, 1, 2]
-    assert relevant(ENTRIES, Relevance.INSTANCE).astype(int).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    assert relevant(ENTRIES, Relevance.LABEL).astype(int).tolist() == [[1, 0, 1], [1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    by_instance, by_label = (relevant(ENTRIES, kind).mask() for kind in (Relevance.INSTANCE, Relevance.LABEL))
+    assert by_instance.astype(int).tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    assert by_label.astype(int).tolist() == [[1, 0, 1], [1, 0, 1], [0, 1, 0], [1, 0, 1]]
+
+
+def test_captions_of_the_same_words_match_each_others_images() -> None:
+    """Case and punctuation do not count; other captions keep their own image."""
+    twins = [Entry("a", Path("a.png"), ("A red star.", "blue")), Entry("b", Path("b.png"), ("a red star", "green"))]
+    assert same_words(twins).mask().astype(int).tolist() == [[1, 1], [1, 0], [1, 1], [0, 1]]
+
+
+def test_images_alike_in_categories_match() -> None:
+    """Up to as many categories may be missing or too many as the tolerance says."""
+    sets = (["cat", "dog"], ["dog"], ["cat", "dog", "bus"], ["tree"])
+    made = [Entry(str(i), Path("x.png"), ("text",), meta={"categories": names}) for i, names in enumerate(sets)]
+    for tolerance in (0, 1, 2, 3, 4):
+        expected = [[len({*one} ^ {*other}) <= tolerance for other in sets] for one in sets]
+        assert alike_in_categories(made, tolerance).mask().tolist() == expected
+    with pytest.raises(ConfigError, match="categories"):
+        alike_in_categories(ENTRIES, 0)
 
 
 def test_what_is_not_known_is_not_assumed() -> None:
@@ -68,7 +87,7 @@ def test_what_is_not_known_is_not_assumed() -> None:
 
 def test_scenes_know_the_truth(scenes: Corpus) -> None:
     """Every caption is true of its own picture, and truth is what counts where it is known."""
-    truth = relevant(scenes.entries, Relevance.TRUTH)
+    truth = relevant(scenes.entries, Relevance.TRUTH).mask()
     assert plausible(scenes.entries) is Relevance.TRUTH
     assert truth[np.arange(36), owners(scenes.entries)].all()
 
@@ -107,10 +126,35 @@ def test_ranking_quality_by_hand() -> None:
 
 def test_recall_of_exact_captions_leaves_the_others_out() -> None:
     """Only captions that are true of one image are asked."""
-    truth = relevant(ENTRIES, Relevance.INSTANCE).copy()
-    assert recall_1_of_exact(embedded_by_hand(), truth) == 0.75
+    truth = relevant(ENTRIES, Relevance.INSTANCE).mask()
+    assert recall_1_of_exact(embedded_by_hand(), Positives.of_mask(truth)) == 0.75
     truth[1] = True
-    assert recall_1_of_exact(embedded_by_hand(), truth) == 1.0
+    assert recall_1_of_exact(embedded_by_hand(), Positives.of_mask(truth)) == 1.0
+
+
+def test_folds_are_ranked_alone() -> None:
+    """Two folds of two images: the mean of what each gives by itself; the fifth image is left over."""
+    entries = [Entry(str(i), Path("x.png"), ("one", "two")) for i in range(5)]
+    generator = torch.Generator().manual_seed(0)
+    images, texts = (Gaussian(torch.randn(n, 3, generator=generator), torch.zeros(n, 3)) for n in (5, 10))
+    parts = [Embedded(entries[a : a + 2], images[a : a + 2], texts[2 * a : 2 * a + 4]) for a in (0, 2)]
+    alone = [ranking_quality(part, Relevance.INSTANCE) for part in parts]
+    found = recalls_in_folds(Embedded(entries, images, texts), 2)
+    for direction in Direction:
+        assert found[direction][0] == pytest.approx(np.mean([each[direction].recall_1 for each in alone]))
+        assert found[direction][1] == found[direction][2] == 1.0
+
+
+def test_rsum_adds_six_recalls() -> None:
+    """In per cent: 75 + 100 + 100 for captions, 3 × 100 for images."""
+    assert rsum(ranking_quality(embedded_by_hand(), Relevance.INSTANCE)) == pytest.approx(575)
+
+
+def test_progress_of_a_ranking_goes_on_through_both_directions() -> None:
+    """It never falls back, and ends with all queries."""
+    told: list[tuple[int, int]] = []
+    ranking_quality(embedded_by_hand(), progress=lambda done, total: told.append((done, total)))
+    assert told == [(4, 7), (7, 7)]
 
 
 def test_ambiguity_correlation_is_that_of_ranks() -> None:
@@ -121,10 +165,10 @@ def test_ambiguity_correlation_is_that_of_ranks() -> None:
     sigma = matches.sum(1) + rng.normal(0, 5, 40)
     kept = matches.any(1)
     expected = np.corrcoef(rankdata(sigma[kept]), rankdata(matches.sum(1)[kept]))[0, 1]
-    found = ambiguity_correlation(sigma, matches)
+    found = ambiguity_correlation(sigma, matches.sum(1))
     assert found.spearman == pytest.approx(expected)
     assert found.items == kept.sum()
-    assert np.isnan(ambiguity_correlation(np.ones(40), matches).spearman)
+    assert np.isnan(ambiguity_correlation(np.ones(40), matches.sum(1)).spearman)
 
 
 def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None:
