@@ -14,7 +14,8 @@ from corpus.manifest import read
 from evaluation.calibration import calibrate
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance
-from evaluation.report import measure
+from evaluation.report import Asked, measure
+from evaluation.tables import read_tables
 from models import checkpoint
 from models.artifact import write_json
 
@@ -29,16 +30,25 @@ def command(
     data: Data,
     split: Split = None,
     relevance: Kind = None,
+    same_words: Annotated[bool, typer.Option(help="Also count captions of the same words as each other's.")] = False,
+    folds: Annotated[int | None, typer.Option(min=1, help="Also average over so many parts (COCO 1K: 5).")] = None,
+    positives: Annotated[
+        Path | None, typer.Option(help="A folder with tables of positives (CxC, ECCV Caption).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
 ) -> None:
     """Measure ranking, probabilities and uncertainty of a model on a collection."""
     loaded = checkpoint.load(model)
     embedded = _embed(loaded, data, split)
-    figures = measure(embedded, loaded.encoder, relevance)
-    CONSOLE.print(ranking_table({str(key): asdict(value) for key, value in figures.ranking.items()}))
+    tables = () if positives is None else read_tables(positives, embedded.entries)
+    figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables))
+    CONSOLE.print(ranking_table({"own image": figures.ranking, **figures.further}))
     CONSOLE.print(calibration_table(figures.reliability))
     for line in figures.sentences:
         say(f"• {line}")
+    for table in tables:
+        if table.unknown:
+            say(f"• {table.name}: {table.unknown:,} ids of the table are not in this collection.", "yellow")
     if out is not None:
         write_json(out, figures.to_dict())
 

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from evaluation.protocols import RankingQuality
+from models.calibration import Direction
+
 CONSOLE = Console()
 Report = Callable[[int, int], None]
 
@@ -41,16 +44,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def ranking_table(ranking: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Ranking quality, one line for each direction."""
+def ranking_table(rankings: Mapping[str, Mapping[Direction, RankingQuality]]) -> Table:
+    """Ranking quality by each meaning of a match, one line for each direction."""
     table = Table(title="Ranking by the distance of the means")
-    for heading in ("direction", "R@1", "R@5", "R@10", "median", "R-Prec.", "queries"):
-        table.add_column(heading, justify="left" if heading == "direction" else "right", no_wrap=True)
-    for direction, row in ranking.items():
-        recalls = (percent(row[f"recall_{k}"]) for k in (1, 5, 10))
-        table.add_row(
-            direction, *recalls, f"{row['median_rank']:g}", percent(row["r_precision"]), f"{row['queries']:,}"
-        )
+    for heading in ("a match is", "direction", "R@1", "R@5", "R@10", "median", "R-Prec.", "mAP@R", "queries"):
+        table.add_column(heading, justify="left" if heading in ("a match is", "direction") else "right", no_wrap=True)
+    for name, ranking in rankings.items():
+        for direction, row in ranking.items():
+            shares = (row.recall_1, row.recall_5, row.recall_10)
+            rest = (f"{row.median_rank:g}", percent(row.r_precision), percent(row.map_at_r), f"{row.queries:,}")
+            table.add_row(name, direction, *map(percent, shares), *rest)
     return table
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from corpus.manifest import Entry
-from evaluation.metrics import map_at_r, median_rank, r_precision, recall_at
+from evaluation.metrics import first_ranks, map_at_r, median_rank, r_precision, recall_at
 from evaluation.positives import DistancesOf, Positives, Progress, Ranks, rank_positives
 from evaluation.relevance import Relevance, owners, plausible, relevant
 from models.calibration import Direction
 from models.distances import pairwise_squared_l2
 from models.encoders import Encoder
+from models.errors import ConfigError
 from models.gaussian import Gaussian, concatenate
 from models.image import Pixels, decode, frame, normalise
 
@@ -125,7 +126,7 @@ def _shifted(progress: Progress | None, done: int, total: int) -> Progress | Non
 def quality_of(own: Ranks, wider: Ranks) -> RankingQuality:
     """The figures of a ranking: recalls from the ranks of the instances, the rest from those of all that matches."""
     one, five, ten = (recall_at(own, k) for k in (1, 5, 10))
-    return RankingQuality(one, five, ten, median_rank(own), r_precision(wider), map_at_r(wider), len(own))
+    return RankingQuality(one, five, ten, median_rank(own), r_precision(wider), map_at_r(wider), len(first_ranks(own)))
 
 
 def rsum(ranking: Mapping[Direction, RankingQuality]) -> float:
@@ -133,22 +134,33 @@ def rsum(ranking: Mapping[Direction, RankingQuality]) -> float:
     return 100 * sum(q.recall_1 + q.recall_5 + q.recall_10 for q in ranking.values())
 
 
-def recalls_in_folds(embedded: Embedded, folds: int) -> dict[Direction, tuple[float, float, float]]:
-    """Recall@1, @5 and @10 by instance, averaged over parts of the collection that are ranked alone.
+def quality_in_folds(embedded: Embedded, folds: int, kind: Relevance | None = None) -> dict[Direction, RankingQuality]:
+    """The same, averaged over parts of the collection that are ranked alone.
 
     Five folds of the 5,000 test images are what COCO 1K means (Karpathy and Fei-Fei, 2015).
 
     Args:
         embedded: the collection; its images are cut into `folds` parts in their order.
         folds: how many; each gets as many images as the others, and what is left over is left out.
+        kind: as for `ranking_quality`.
+
+    Raises:
+        ConfigError: there are fewer images than folds.
     """
-    owner, size = owners(embedded.entries), len(embedded.entries) // folds
-    recalls: dict[Direction, list[list[float]]] = {direction: [] for direction in Direction}
+    owner, size = owners(embedded.entries), len(embedded.entries) // max(folds, 1)
+    if folds < 1 or size < 1:
+        raise ConfigError(f"{len(embedded.entries)} images cannot be cut into {folds} folds: ask for fewer")
+    found: dict[Direction, list[RankingQuality]] = {direction: [] for direction in Direction}
     for fold in range(folds):
         images = slice(fold * size, (fold + 1) * size)
         texts = slice(*np.searchsorted(owner, [images.start, images.stop]).tolist())
         part = Embedded(embedded.entries[images], embedded.images[images], embedded.texts[texts])
-        for direction, quality in ranking_quality(part, Relevance.INSTANCE).items():
-            recalls[direction].append([quality.recall_1, quality.recall_5, quality.recall_10])
-    means = {direction: np.mean(values, axis=0).tolist() for direction, values in recalls.items()}
-    return {direction: (one, five, ten) for direction, (one, five, ten) in means.items()}
+        for direction, quality in ranking_quality(part, kind).items():
+            found[direction].append(quality)
+    return {direction: _averaged(qualities) for direction, qualities in found.items()}
+
+
+def _averaged(qualities: Sequence[RankingQuality]) -> RankingQuality:
+    names = [field.name for field in fields(RankingQuality) if field.name != "queries"]
+    means = {name: float(np.mean([getattr(quality, name) for quality in qualities])) for name in names}
+    return RankingQuality(**means, queries=sum(quality.queries for quality in qualities))

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
-from evaluation.metrics import recall_at
+from evaluation.metrics import r_precision, recall_at
 from evaluation.positives import Positives, rank_positives
-from evaluation.protocols import Embedded, RankingQuality, distances_between, ranking_quality
-from evaluation.relevance import Relevance, plausible, relevant
+from evaluation.protocols import (
+    Embedded,
+    RankingQuality,
+    distances_between,
+    quality_in_folds,
+    quality_of,
+    ranking_quality,
+    rsum,
+)
+from evaluation.relevance import Relevance, alike_in_categories, plausible, relevant, same_words
+from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation
 from models.calibration import Direction
 from models.encoders import Encoder
 from models.variances import VarianceState, variance_state
+
+PMRP_TOLERANCES: Final = (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -26,6 +37,8 @@ class Figures:
 
     Args:
         ranking: for each direction.
+        further: rankings by other meanings of a match, under their names.
+        pmrp: R-Precision by categories, averaged over tolerances 0, 1 and 2 (PCME, section 4.2), where they are known.
         reliability: log-loss, Brier score and ECE of the match probabilities, raw and calibrated, for each direction.
         variances: their state, for images and texts.
         ambiguity: σ against the true number of matches, where that is known.
@@ -33,6 +46,8 @@ class Figures:
     """
 
     ranking: Mapping[Direction, RankingQuality]
+    further: Mapping[str, Mapping[Direction, RankingQuality]]
+    pmrp: Mapping[Direction, float] | None
     reliability: Mapping[str, Any]
     variances: Mapping[str, VarianceState]
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
@@ -44,6 +59,9 @@ class Figures:
         return tuple(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
+        yield f"RSUM: {rsum(self.ranking):.1f} of 600."
+        for direction, value in (self.pmrp or {}).items():
+            yield f"{direction}: PMRP {100 * value:.1f} %."
         for side, state in self.variances.items():
             yield f"{side}: {state.verdict}"
         for side, found in (self.ambiguity or {}).items():
@@ -58,6 +76,12 @@ class Figures:
         """As JSON."""
         return {
             "ranking": {str(key): asdict(value) for key, value in self.ranking.items()},
+            "rsum": rsum(self.ranking),
+            "further": {
+                name: {str(key): asdict(value) for key, value in ranking.items()}
+                for name, ranking in self.further.items()
+            },
+            "pmrp": None if self.pmrp is None else {str(key): value for key, value in self.pmrp.items()},
             "reliability": dict(self.reliability),
             "variances": {key: value.to_dict() for key, value in self.variances.items()},
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
@@ -65,24 +89,69 @@ class Figures:
         }
 
 
-def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None) -> Figures:
+@dataclass(frozen=True)
+class Asked:
+    """Which rankings are wanted beside the usual one.
+
+    Args:
+        same_words: one in which the images of captions of the same words count as each other's.
+        folds: one averaged over so many parts of the collection.
+        tables: one by each given table of positives.
+    """
+
+    same_words: bool = False
+    folds: int | None = None
+    tables: Sequence[Table] = ()
+
+
+def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None, asked: Asked | None = None) -> Figures:
     """Measure ranking, probabilities and variances.
 
     Args:
         embedded: the collection, encoded by `encoder`.
         encoder: with or without a calibration.
         kind: which pairs match; the best that is known when left out.
+        asked: what more to rank by.
     """
     kind = kind or plausible(embedded.entries)
     matches = relevant(embedded.entries, kind)
     known = kind is Relevance.TRUTH
     return Figures(
         ranking_quality(embedded, kind),
+        _further(embedded, kind, asked or Asked()),
+        _pmrp(embedded),
         {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
         recall_1_of_exact(embedded, matches) if known else None,
     )
+
+
+def _further(embedded: Embedded, kind: Relevance, asked: Asked) -> dict[str, dict[Direction, RankingQuality]]:
+    found = {}
+    if asked.same_words:
+        found["same words count"] = ranking_quality(embedded, kind, same_words(embedded.entries))
+    if asked.folds is not None:
+        found[f"{asked.folds} folds"] = quality_in_folds(embedded, asked.folds, kind)
+    for table in asked.tables:
+        found[table.name] = {}
+        for direction in Direction:
+            (ranks,) = rank_positives(distances_between(*embedded.sides(direction)), table.positives[direction])
+            found[table.name][direction] = quality_of(ranks, ranks)
+    return found
+
+
+def _pmrp(embedded: Embedded) -> dict[Direction, float] | None:
+    """Plausible-match R-Precision, where every image names its categories."""
+    if not all("categories" in entry.meta for entry in embedded.entries):
+        return None
+    alike = [alike_in_categories(embedded.entries, tolerance) for tolerance in PMRP_TOLERANCES]
+    found = {}
+    for direction in Direction:
+        turned = alike if direction is Direction.TEXT_TO_IMAGE else [positives.transposed() for positives in alike]
+        ranks = rank_positives(distances_between(*embedded.sides(direction)), *turned)
+        found[direction] = float(np.mean([r_precision(each) for each in ranks]))
+    return found
 
 
 def _ambiguity(embedded: Embedded, matches: Positives) -> dict[str, AmbiguityCorrelation]:

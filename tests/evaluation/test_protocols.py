@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,13 +16,14 @@ from corpus.manifest import Corpus, Entry, read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
 from evaluation.positives import Positives
-from evaluation.protocols import Embedded, embed, ranking_quality, recalls_in_folds, rsum
+from evaluation.protocols import Embedded, embed, quality_in_folds, ranking_quality, rsum
 from evaluation.relevance import Relevance, alike_in_categories, owners, plausible, relevant, same_words
-from evaluation.report import measure, recall_1_of_exact
+from evaluation.report import Asked, measure, recall_1_of_exact
+from evaluation.tables import read_tables
 from evaluation.uncertainty import ambiguity_correlation
 from models.calibration import Direction
 from models.encoders import Encoder, EncoderConfig
-from models.errors import ConfigError
+from models.errors import ConfigError, CorpusError
 from models.gaussian import Gaussian
 from models.image import Framing, decode
 from models.match import MatchHead
@@ -139,10 +142,14 @@ def test_folds_are_ranked_alone() -> None:
     images, texts = (Gaussian(torch.randn(n, 3, generator=generator), torch.zeros(n, 3)) for n in (5, 10))
     parts = [Embedded(entries[a : a + 2], images[a : a + 2], texts[2 * a : 2 * a + 4]) for a in (0, 2)]
     alone = [ranking_quality(part, Relevance.INSTANCE) for part in parts]
-    found = recalls_in_folds(Embedded(entries, images, texts), 2)
+    found = quality_in_folds(Embedded(entries, images, texts), 2)
     for direction in Direction:
-        assert found[direction][0] == pytest.approx(np.mean([each[direction].recall_1 for each in alone]))
-        assert found[direction][1] == found[direction][2] == 1.0
+        pair = [each[direction] for each in alone]
+        assert found[direction].recall_1 == pytest.approx((pair[0].recall_1 + pair[1].recall_1) / 2)
+        assert found[direction].median_rank == pytest.approx((pair[0].median_rank + pair[1].median_rank) / 2)
+        assert found[direction].queries == pair[0].queries + pair[1].queries
+    with pytest.raises(ConfigError, match="fewer"):
+        quality_in_folds(Embedded(entries, images, texts), 6)
 
 
 def test_rsum_adds_six_recalls() -> None:
@@ -171,6 +178,44 @@ def test_ambiguity_correlation_is_that_of_ranks() -> None:
     assert np.isnan(ambiguity_correlation(np.ones(40), matches.sum(1)).spearman)
 
 
+def test_further_rankings_stand_beside_the_usual_one(tmp_path: Path) -> None:
+    """By the same words, by folds, by a given table, and by categories: each by its own positives."""
+    names = {"categories": ["cat"]}
+    entries = [
+        Entry("a", Path("a.png"), ("one", "two"), meta={**names, "cocoid": 7, "sentids": [70, 71]}),
+        Entry("b", Path("b.png"), ("two",), meta={**names, "cocoid": 8, "sentids": [80]}),
+        Entry("c", Path("c.png"), ("four",), meta={**names, "cocoid": 9, "sentids": [90]}),
+    ]
+    (tmp_path / "far_caption_to_image.json").write_text('{"90": [7], "12345": [7]}')
+    (tmp_path / "far_image_to_caption.json").write_text('{"7": [90]}')
+    by_hand = embedded_by_hand()
+    embedded = Embedded(entries, by_hand.images, by_hand.texts)
+    encoder = SimpleNamespace(match=MatchHead(10.0, 9.0), calibration=None)
+    (table,) = read_tables(tmp_path, entries)
+    assert (table.name, table.unknown) == ("far", 1)
+    figures = measure(embedded, encoder, asked=Asked(same_words=True, folds=3, tables=(table,)))  # type: ignore[arg-type]
+    text = {name: ranking[Direction.TEXT_TO_IMAGE] for name, ranking in figures.further.items()}
+    assert figures.ranking[Direction.TEXT_TO_IMAGE].recall_1 == 0.75
+    assert text["same words count"].recall_1 == 1.0
+    assert text["3 folds"].recall_1 == 1.0
+    # The caption at 2.1 is asked for the image at 0, the last of three.
+    assert (text["far"].median_rank, text["far"].queries, text["far"].recall_1) == (3.0, 1, 0.0)
+    assert figures.pmrp == dict.fromkeys(Direction, 1.0)
+    json.dumps(figures.to_dict())
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"1": 2}', None])
+def test_a_bad_table_is_named(tmp_path: Path, content: str | None) -> None:
+    """No table at all, half of one, and files that are none."""
+    with pytest.raises(CorpusError, match="holds no table"):
+        read_tables(tmp_path, ENTRIES)
+    (tmp_path / "x_caption_to_image.json").write_text("{}")
+    if content is not None:
+        (tmp_path / "x_image_to_caption.json").write_text(content)
+    with pytest.raises(CorpusError, match=r"x_image_to_caption\.json is no table of ids"):
+        read_tables(tmp_path, ENTRIES)
+
+
 def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None:
     """With a calibration its reliability stands beside the raw one; Scenes add what only they know."""
     embedded = embed(encoder, scenes.entries)
@@ -182,5 +227,5 @@ def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None
     calibrated = figures.reliability["text-to-image"]
     assert calibrated["calibrated"]["log_loss"] < calibrated["raw"]["log_loss"]
     assert figures.recall_1_exact is not None
-    assert len(figures.sentences) == 5
+    assert len(figures.sentences) == 6
     assert figures.to_dict()["ambiguity"]["texts"]["items"] == 36
