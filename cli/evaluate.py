@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, progress, ranking_table, say
-from corpus.manifest import read
+from cli.show import CONSOLE, calibration_table, progress, ranking_table, say, say_left_out
+from corpus.read import read
 from evaluation.calibration import calibrate
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance
@@ -19,7 +19,7 @@ from models import checkpoint
 from models.artifact import write_json
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
-Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl.")]
+Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
 Split = Annotated[str | None, typer.Option(help="One split of it; all by default.")]
 Kind = Annotated[Relevance | None, typer.Option(help="What counts as a match; the best that is known by default.")]
 
@@ -56,6 +56,7 @@ def calibrate_command(model: Model, data: Data, split: Split = None, relevance: 
 
 def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None) -> Embedded:
     corpus = read(data)
+    say_left_out(corpus)
     chosen = corpus if split is None else corpus.split(split)
     with progress("encoding") as report:
         return embed(model.encoder, chosen.entries, report)
