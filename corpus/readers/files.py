@@ -62,8 +62,8 @@ def memberships(lists: Mapping[str, Path], source: str) -> dict[str, str]:
 def read_json(path: Path, source: str, leaving_out: Iterable[str] = ()) -> dict[str, Any]:
     """The JSON object in a file; `CorpusError` where there is none.
 
-    Members of these names are dropped, at any depth, while the rest is still being read: what COCO's files say beyond
-    what is needed here fills gigabytes of memory.
+    Members of these names are dropped, at any depth, while the rest is still being read: most of what COCO's files say
+    is not needed here, and all of it at once would have to fit in memory.
     """
     names = tuple(leaving_out)
 

@@ -111,9 +111,9 @@ def test_images_may_lie_in_a_folder_of_their_own(folder: Path) -> None:
 
 def test_instances_give_sorted_categories(folder: Path) -> None:
     """Categories are in meta, each once and sorted, of the folders whose instances are there; none is an empty list."""
-    write_instances(folder, "val2014", [(391895, 44), (391895, 1), (391895, 44), (5, 90), (57870, 2)])
+    write_instances(folder, "val2014", [(391895, 90), (391895, 7), (391895, 90), (5, 90), (57870, 2)])
     found = {entry.meta["cocoid"]: entry.meta.get("categories") for entry in read(folder).entries}
-    assert found == {57870: None, 391895: [1, 44], 60623: [], 5: [90]}
+    assert found == {57870: None, 391895: [7, 90], 60623: [], 5: [90]}
     write_instances(folder, "train2014", [(57870, 7)])
     assert read(folder).entries[0].meta["categories"] == [7]
 
