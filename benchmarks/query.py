@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 
 from cli.demo import SHIPPED_MODEL
-from corpus.manifest import read
+from corpus.read import read
 from corpus.scenes.generate import write
 from index.build import build
 from index.gallery import Gallery

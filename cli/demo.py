@@ -9,7 +9,7 @@ import typer
 
 from cli.index import build_gallery, show_build
 from cli.show import progress, say
-from corpus.manifest import read
+from corpus.read import read
 from corpus.scenes.generate import write
 from index.gallery import Gallery
 from models import checkpoint

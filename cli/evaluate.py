@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, progress, ranking_table, say
-from corpus.manifest import read
+from cli.show import CONSOLE, calibration_table, progress, ranking_table, say, say_left_out
+from corpus.read import read
 from evaluation.calibration import calibrate
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance
@@ -20,8 +20,9 @@ from models import checkpoint
 from models.artifact import write_json
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
-Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl.")]
+Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
 Split = Annotated[str | None, typer.Option(help="One split of it; all by default.")]
+SkipBad = Annotated[bool, typer.Option(help="Leave out bad entries of the collection, and list them.")]
 Kind = Annotated[Relevance | None, typer.Option(help="What counts as a match; the best that is known by default.")]
 
 
@@ -36,10 +37,11 @@ def command(
         Path | None, typer.Option(help="A folder with tables of positives (CxC, ECCV Caption).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Measure ranking, probabilities and uncertainty of a model on a collection."""
     loaded = checkpoint.load(model)
-    embedded = _embed(loaded, data, split)
+    embedded = _embed(loaded, data, split, skip_bad)
     tables = () if positives is None else read_tables(positives, embedded.entries)
     figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables))
     CONSOLE.print(ranking_table({"own image": figures.ranking, **figures.further}))
@@ -53,19 +55,22 @@ def command(
         write_json(out, figures.to_dict())
 
 
-def calibrate_command(model: Model, data: Data, split: Split = None, relevance: Kind = None) -> None:
+def calibrate_command(
+    model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
+) -> None:
     """Fit the match heads on a held-out collection and add them to the model."""
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
-    embedded = _embed(loaded, data, split)
+    embedded = _embed(loaded, data, split, skip_bad)
     calibration = calibrate(embedded, loaded.encoder.match, relevance)
     checkpoint.save_calibration(calibration, model)
     CONSOLE.print(calibration_table(calibration.figures))
     CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
 
 
-def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None) -> Embedded:
-    corpus = read(data)
+def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None, skip_bad: bool) -> Embedded:
+    corpus = read(data, skip_bad=skip_bad)
+    say_left_out(corpus)
     chosen = corpus if split is None else corpus.split(split)
     with progress("encoding") as report:
         return embed(model.encoder, chosen.entries, report)

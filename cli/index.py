@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from cli.show import CONSOLE, progress, say
-from corpus.manifest import Corpus, read
+from corpus.manifest import Corpus
+from corpus.read import read
 from index.build import build
 from index.describe import describe
 from index.manifest import Manifest
@@ -21,7 +22,7 @@ app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_he
 @app.command("build")
 def build_command(
     model: Annotated[Path, typer.Argument(help="A model's folder.")],
-    data: Annotated[Path, typer.Option(help="A folder with captions.jsonl, or a folder of images.")],
+    data: Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")],
     out: Annotated[Path, typer.Option(help="Where the gallery goes; one that is there is replaced when all is done.")],
     split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from corpus.manifest import Corpus
 from evaluation.protocols import RankingQuality
 from models.calibration import Direction
 
@@ -20,6 +21,12 @@ Report = Callable[[int, int], None]
 def say(text: str, style: str | None = None) -> None:
     """Print a sentence as it is: not wrapped, no markup, no colours but those of `style`."""
     CONSOLE.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
+
+
+def say_left_out(corpus: Corpus) -> None:
+    """Print what was left out when a collection was read, one thing a line."""
+    for problem in corpus.skipped:
+        say(f"left out: {problem.where}: {problem.what}")
 
 
 @contextmanager

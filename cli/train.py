@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from cli.show import percent, progress, say
-from corpus.manifest import Corpus, read
+from cli.show import percent, progress, say, say_left_out
+from corpus.manifest import Corpus
+from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
 from evaluation.protocols import embed
@@ -58,8 +59,7 @@ def _device(name: str) -> torch.device:
 def _corpus(settings: TrainingConfig, data: Path | None, out: Path, skip_bad: bool) -> Corpus:
     if data is not None:
         corpus = read(data, skip_bad=skip_bad)
-        for problem in corpus.skipped:
-            say(f"left out: line {problem.line}: {problem.what}")
+        say_left_out(corpus)
         return corpus
     if settings.data.scenes is None:
         raise ConfigError("name a collection to train on with --data: this configuration does not make one")

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from corpus.manifest import MANIFEST as CAPTIONS
 from corpus.manifest import Corpus
 from index.assembly import Origin, assemble, caption_ids
 from index.embedding import Embedding, Progress
@@ -81,8 +80,7 @@ def _plan(origin: Origin, parameters: Parameters) -> dict[str, Any]:
 def _skipped(corpus: Corpus) -> Iterator[LeftOut]:
     """What the corpus left out when it was read."""
     for problem in corpus.skipped:
-        where = corpus.root if problem.line is None else f"{corpus.root / CAPTIONS}, line {problem.line}"
-        yield LeftOut(str(where), problem.what)
+        yield LeftOut(problem.where, problem.what)
 
 
 def _empty_folder(path: Path) -> Path:

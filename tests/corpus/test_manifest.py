@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from corpus.manifest import MANIFEST, Corpus, Entry, Problem, read
+from corpus.manifest import Corpus, Entry, Problem
+from corpus.read import read
+from corpus.readers.jsonl import MANIFEST
 from models.errors import CorpusError
 from models.image import decode
 
@@ -122,7 +124,7 @@ def test_skip_bad_lists_what_it_left_out_and_nothing_else(folder: Path, line: An
     corpus = read(folder, skip_bad=True)
     assert [entry.id for entry in corpus.entries] == ["one", "last"]
     [problem] = corpus.skipped
-    assert problem.line == 2
+    assert problem.where == f"{folder / MANIFEST}, line 2"
     assert what in problem.what
 
 
@@ -164,7 +166,7 @@ def test_two_images_of_one_name_are_named(folder: Path) -> None:
     with pytest.raises(CorpusError, match="'images/1' occurs twice"):
         read(folder)
     corpus = read(folder, skip_bad=True)
-    assert corpus.skipped == (Problem(None, "the id 'images/1' occurs twice"),)
+    assert corpus.skipped == (Problem(str(folder), "the id 'images/1' occurs twice"),)
     assert [entry.image.name for entry in corpus.entries] == ["1.jpg", "2.png"]
 
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 import torch
 
-from corpus.manifest import read
+from corpus.read import read
 from corpus.scenes.generate import write
 from index.build import build
 from models import checkpoint

@@ -12,7 +12,8 @@ import torch
 from numpy.random import default_rng
 from scipy.stats import rankdata
 
-from corpus.manifest import Corpus, Entry, read
+from corpus.manifest import Corpus, Entry
+from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
 from evaluation.positives import Positives

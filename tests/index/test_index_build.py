@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from corpus.manifest import Corpus, read
+from corpus.manifest import Corpus
+from corpus.read import read
 from index.build import build
 from index.embedding import Progress
 from index.gallery import Gallery
@@ -117,7 +118,7 @@ def test_interrupted_it_goes_on(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from corpus.manifest import read
+from corpus.read import read
 from index.build import build
 from models.checkpoint import load
 

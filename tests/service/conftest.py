@@ -11,7 +11,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from corpus.manifest import read
+from corpus.read import read
 from index.build import build
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig

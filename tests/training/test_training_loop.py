@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from corpus.manifest import Corpus, read
+from corpus.manifest import Corpus
+from corpus.read import read
 from corpus.scenes.generate import write
 from models import checkpoint
 from models.encoders import EncoderConfig
@@ -101,7 +102,7 @@ def test_an_interrupted_run_reaches_the_same_weights(
 KILLED = """
 import sys, time, torch
 from pathlib import Path
-from corpus.manifest import read
+from corpus.read import read
 from training.loop import Watch
 from training.start import train
 sys.path.insert(0, {tests!r})
