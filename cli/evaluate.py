@@ -43,7 +43,8 @@ def command(
     loaded = checkpoint.load(model)
     embedded = _embed(loaded, data, split, skip_bad)
     tables = () if positives is None else read_tables(positives, embedded.entries)
-    figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables))
+    with progress("ranking") as report:
+        figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables), report)
     CONSOLE.print(ranking_table({"own image": figures.ranking, **figures.further}))
     CONSOLE.print(calibration_table(figures.reliability))
     for line in figures.sentences:

@@ -11,7 +11,7 @@ import torch
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.metrics import r_precision, recall_at
-from evaluation.positives import Positives, rank_positives
+from evaluation.positives import Positives, Progress, rank_positives
 from evaluation.protocols import (
     Embedded,
     RankingQuality,
@@ -104,7 +104,13 @@ class Asked:
     tables: Sequence[Table] = ()
 
 
-def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None, asked: Asked | None = None) -> Figures:
+def measure(
+    embedded: Embedded,
+    encoder: Encoder,
+    kind: Relevance | None = None,
+    asked: Asked | None = None,
+    progress: Progress | None = None,
+) -> Figures:
     """Measure ranking, probabilities and variances.
 
     Args:
@@ -112,12 +118,13 @@ def measure(embedded: Embedded, encoder: Encoder, kind: Relevance | None = None,
         encoder: with or without a calibration.
         kind: which pairs match; the best that is known when left out.
         asked: what more to rank by.
+        progress: of the usual ranking, is told (queries done, queries).
     """
     kind = kind or plausible(embedded.entries)
     matches = relevant(embedded.entries, kind)
     known = kind is Relevance.TRUTH
     return Figures(
-        ranking_quality(embedded, kind),
+        ranking_quality(embedded, kind, progress=progress),
         _further(embedded, kind, asked or Asked()),
         _pmrp(embedded),
         {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
