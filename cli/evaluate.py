@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, progress, ranking_table, say, say_left_out
+from cli.show import CONSOLE, calibration_table, confidence_table, progress, ranking_table, say, say_left_out
 from corpus.read import read
 from evaluation.calibration import calibrate
 from evaluation.protocols import Embedded, embed
@@ -17,7 +17,7 @@ from evaluation.relevance import Relevance
 from evaluation.report import Asked, measure
 from evaluation.tables import read_tables
 from models import checkpoint
-from models.artifact import write_json
+from models.artifact import nan_as_null, write_json
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
@@ -47,13 +47,15 @@ def command(
         figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables), report)
     CONSOLE.print(ranking_table({"own image": figures.ranking, **figures.further}))
     CONSOLE.print(calibration_table(figures.reliability))
+    if figures.confidence is not None:
+        CONSOLE.print(confidence_table(figures.confidence, str(figures.reliability["relevance"])))
     for line in figures.sentences:
         say(f"• {line}")
     for table in tables:
         if table.unknown:
             say(f"• {table.name}: {table.unknown:,} ids of the table are not in this collection.", "yellow")
     if out is not None:
-        write_json(out, figures.to_dict())
+        write_json(out, nan_as_null(figures.to_dict()))
 
 
 def calibrate_command(

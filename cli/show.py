@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from corpus.manifest import Corpus
+from evaluation.confidence import Confidence
 from evaluation.protocols import RankingQuality
 from models.calibration import Direction
 
@@ -61,6 +62,18 @@ def ranking_table(rankings: Mapping[str, Mapping[Direction, RankingQuality]]) ->
             shares = (row.recall_1, row.recall_5, row.recall_10)
             rest = (f"{row.median_rank:g}", percent(row.r_precision), percent(row.map_at_r), f"{row.queries:,}")
             table.add_row(name, direction, *map(percent, shares), *rest)
+    return table
+
+
+def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str) -> Table:
+    """Which first answers are wrong: for each score, its AUROC and the risk that remains when it is used to abstain."""
+    table = Table(title=f"Knowing which first answers are wrong (right is by {relevance})")
+    for heading in ("direction", "score", "AUROC", "wrong", "of the surest half", "area"):
+        table.add_column(heading, justify="left" if heading in ("direction", "score") else "right", no_wrap=True)
+    for direction, each in confidence.items():
+        for name, row in each.abstention.items():
+            shares = (percent(row.risk[-1]), percent(row.risk[4]), f"{row.area:.3f}")
+            table.add_row(direction, name.replace("_", " "), f"{row.auroc:.3f}", *shares)
     return table
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
+from evaluation.confidence import Confidence, confidence
 from evaluation.metrics import r_precision, recall_at
 from evaluation.positives import Positives, Progress, rank_positives
 from evaluation.protocols import (
@@ -40,6 +41,8 @@ class Figures:
         further: rankings by other meanings of a match, under their names.
         pmrp: R-Precision by categories, averaged over tolerances 0, 1 and 2 (PCME, section 4.2), where they are known.
         reliability: log-loss, Brier score and ECE of the match probabilities, raw and calibrated, for each direction.
+        confidence: for each direction, whether σ and the probabilities know which first answers are wrong; only with a
+            calibration.
         variances: their state, for images and texts.
         ambiguity: σ against the true number of matches, where that is known.
         recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
@@ -49,6 +52,7 @@ class Figures:
     further: Mapping[str, Mapping[Direction, RankingQuality]]
     pmrp: Mapping[Direction, float] | None
     reliability: Mapping[str, Any]
+    confidence: Mapping[Direction, Confidence] | None
     variances: Mapping[str, VarianceState]
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
     recall_1_exact: float | None
@@ -62,6 +66,11 @@ class Figures:
         yield f"RSUM: {rsum(self.ranking):.1f} of 600."
         for direction, value in (self.pmrp or {}).items():
             yield f"{direction}: PMRP {100 * value:.1f} %."
+        for direction, sure in (self.confidence or {}).items():
+            yield (
+                f"{direction}: over ten bins of σ, Spearman's ρ with Recall@1 is {sure.recall_1.spearman:.2f}, "
+                f"with R-Precision {sure.r_precision.spearman:.2f}."
+            )
         for side, state in self.variances.items():
             yield f"{side}: {state.verdict}"
         for side, found in (self.ambiguity or {}).items():
@@ -83,6 +92,7 @@ class Figures:
             },
             "pmrp": None if self.pmrp is None else {str(key): value for key, value in self.pmrp.items()},
             "reliability": dict(self.reliability),
+            "confidence": {str(key): value.to_dict() for key, value in (self.confidence or {}).items()},
             "variances": {key: value.to_dict() for key, value in self.variances.items()},
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
             "recall_1_exact": self.recall_1_exact,
@@ -128,6 +138,7 @@ def measure(
         _further(embedded, kind, asked or Asked()),
         _pmrp(embedded),
         {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
+        _confidence(embedded, encoder, matches),
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
         recall_1_of_exact(embedded, matches) if known else None,
@@ -145,6 +156,17 @@ def _further(embedded: Embedded, kind: Relevance, asked: Asked) -> dict[str, dic
         for direction in Direction:
             (ranks,) = rank_positives(distances_between(*embedded.sides(direction)), table.positives[direction])
             found[table.name][direction] = quality_of(ranks, ranks)
+    return found
+
+
+def _confidence(embedded: Embedded, encoder: Encoder, wider: Positives) -> dict[Direction, Confidence] | None:
+    if encoder.calibration is None:
+        return None
+    own, found = relevant(embedded.entries, Relevance.INSTANCE), {}
+    for direction in Direction:
+        one, all_ = (p if direction is Direction.TEXT_TO_IMAGE else p.transposed() for p in (own, wider))
+        head, mean_only = (s[direction] for s in (encoder.calibration.heads, encoder.calibration.mean_only_heads))
+        found[direction] = confidence(embedded, direction, one, all_, head, mean_only)
     return found
 
 

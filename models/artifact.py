@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -72,6 +73,15 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     aside.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     sync(aside)
     aside.replace(path)
+
+
+def nan_as_null(value: Any) -> Any:
+    """The same with None in place of what is not finite, at any depth: JSON knows no NaN, and a figure may be none."""
+    if isinstance(value, Mapping):
+        return {key: nan_as_null(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [nan_as_null(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import nn
 from corpus.manifest import Corpus, Entry
 from corpus.splits import hold_out
 from models import checkpoint
+from models.artifact import nan_as_null
 from models.backbones import load_imagenet
 from models.encoders import Encoder
 from models.errors import ConfigError
@@ -93,12 +93,5 @@ def record(run: Run, corpus: Corpus) -> dict[str, Any]:
         "torch": torch.__version__,
         "device": str(run.device),
         "threads": torch.get_num_threads(),
-        "history": [_finite(epoch) for epoch in run.history],
+        "history": nan_as_null(run.history),
     }
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN: figures that could not be computed are null."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -228,5 +228,5 @@ def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None
     calibrated = figures.reliability["text-to-image"]
     assert calibrated["calibrated"]["log_loss"] < calibrated["raw"]["log_loss"]
     assert figures.recall_1_exact is not None
-    assert len(figures.sentences) == 6
+    assert len(figures.sentences) == 8
     assert figures.to_dict()["ambiguity"]["texts"]["items"] == 36

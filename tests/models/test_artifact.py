@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models import artifact
-from models.artifact import read_json, staged, write_json
+from models.artifact import nan_as_null, read_json, staged, write_json
 from models.errors import ArtifactError
 
 
@@ -64,3 +64,9 @@ def test_json_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"a": float("nan")})
     assert read_json(path, "") == {"a": "σ"}
+
+
+def test_what_is_not_finite_becomes_null() -> None:
+    """At any depth; everything else stays."""
+    given = {"a": float("nan"), "b": [1.5, float("inf"), {"c": (float("-inf"), "x", None, 3)}]}
+    assert nan_as_null(given) == {"a": None, "b": [1.5, None, {"c": [None, "x", None, 3]}]}

@@ -1,0 +1,83 @@
+"""First answers, their margins and their mistakes, against loops over all pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+from sklearn.metrics import roc_auc_score
+
+from corpus.manifest import Entry
+from evaluation import confidence as confidence_module
+from evaluation.confidence import SCORES, confidence, tops
+from evaluation.positives import Positives
+from evaluation.protocols import Embedded
+from models.calibration import Direction
+from models.gaussian import Gaussian
+from models.match import MatchHead, TraceTerm, closed_form
+
+HEAD, MEAN_ONLY = MatchHead(9.0, 8.0, TraceTerm(0.4), TraceTerm(-0.2)), MatchHead(7.0, 6.0)
+
+
+def gaussians(count: int, seed: int) -> Gaussian:
+    generator = torch.Generator().manual_seed(seed)
+    mean = torch.nn.functional.normalize(torch.randn(count, 6, generator=generator), dim=-1)
+    return Gaussian(mean, torch.randn(count, 6, generator=generator) - 3)
+
+
+QUERIES, ITEMS = gaussians(40, 0), gaussians(12, 1)
+
+
+def test_first_answers_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Query by query; with the means alone it is the nearest mean. Blocks change nothing."""
+    whole = tops(QUERIES, ITEMS, HEAD)
+    for row in range(40):
+        probabilities = closed_form(QUERIES[row : row + 1], ITEMS, HEAD)[0].double().numpy()
+        order = np.argsort(-probabilities)
+        assert whole.item[row] == order[0]
+        assert whole.probability[row] == pytest.approx(probabilities[order[0]], abs=1e-6)
+        assert whole.margin[row] == pytest.approx(probabilities[order[0]] - probabilities[order[1]], abs=1e-6)
+    points = tops(QUERIES, ITEMS, MEAN_ONLY, means_alone=True)
+    distances = torch.cdist(QUERIES.mean.double(), ITEMS.mean.double())
+    assert torch.equal(points.item, distances.argmin(dim=1))
+    expected = torch.sigmoid(6.0 - 7.0 * distances.min(dim=1).values)
+    assert points.probability == pytest.approx(expected.numpy(), abs=1e-5)
+    monkeypatch.setattr(confidence_module, "BLOCK_CELLS", 60)
+    again = tops(QUERIES, ITEMS, HEAD)
+    assert torch.equal(again.item, whole.item)
+    assert again.margin == pytest.approx(whole.margin, abs=1e-6)
+
+
+def test_a_single_item_is_first_by_all_of_its_probability() -> None:
+    """There is no second to be above of."""
+    alone = tops(QUERIES, ITEMS[:1], HEAD)
+    assert alone.margin.tolist() == alone.probability.tolist()
+
+
+def test_scores_are_held_against_their_own_answers() -> None:
+    """Each score's AUROC is that of scikit-learn over the mistakes of the answers it speaks of."""
+    rng = default_rng(0)
+    table = rng.random((40, 12)) < 0.3
+    table[3] = False
+    entries = [Entry(str(i), Path("x.png")) for i in range(12)]
+    wider, own = Positives.of_mask(table), Positives.of_mask(table & (rng.random((40, 12)) < 0.5))
+    found = confidence(Embedded(entries, ITEMS, QUERIES), Direction.TEXT_TO_IMAGE, own, wider, HEAD, MEAN_ONLY)
+    asked = table.any(axis=1)
+    full, points = tops(QUERIES, ITEMS, HEAD), tops(QUERIES, ITEMS, MEAN_ONLY, means_alone=True)
+    rows = np.arange(40)
+    wrong, by_means = ~table[rows, full.item.numpy()][asked], ~table[rows, points.item.numpy()][asked]
+    expected = {
+        "sigma": roc_auc_score(wrong, QUERIES.sigma.numpy()[asked]),
+        "probability": roc_auc_score(wrong, -full.probability[asked]),
+        "margin": roc_auc_score(wrong, -full.margin[asked]),
+        "mean_only_probability": roc_auc_score(by_means, -points.probability[asked]),
+        "mean_only_margin": roc_auc_score(by_means, -points.margin[asked]),
+    }
+    assert tuple(found.abstention) == SCORES
+    for name, value in expected.items():
+        assert found.abstention[name].auroc == pytest.approx(value)
+        assert found.abstention[name].risk[-1] == pytest.approx((by_means if "mean" in name else wrong).mean())
+    assert np.mean(found.r_precision.values) > 0

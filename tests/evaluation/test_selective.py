@@ -1,0 +1,82 @@
+"""Selective answers against scikit-learn and plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.random import default_rng
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from evaluation.selective import abstention, error_auroc, in_bins
+
+
+@given(st.integers(0, 10_000))
+def test_auroc_is_that_of_scikit_learn(seed: int) -> None:
+    """With many ties."""
+    rng = default_rng(seed)
+    score, wrong = rng.integers(0, 6, 30).astype(float), rng.random(30) < 0.4
+    wrong[:2] = True, False
+    assert error_auroc(score, wrong) == pytest.approx(roc_auc_score(wrong, score))
+
+
+def test_auroc_of_nothing_to_tell_apart() -> None:
+    """No wrong answer, or no right one, is no number."""
+    score = np.arange(4.0)
+    assert np.isnan(error_auroc(score, np.zeros(4, dtype=bool)))
+    assert np.isnan(error_auroc(score, np.ones(4, dtype=bool)))
+
+
+@given(st.integers(0, 10_000))
+def test_risk_against_coverage_by_loops(seed: int) -> None:
+    """Without ties: the share of wrong answers among the k of the lowest scores, for every k."""
+    rng = default_rng(seed)
+    score, wrong = rng.permutation(20).astype(float), rng.random(20) < 0.5
+    risks = [np.mean([wrong[i] for i in range(20) if score[i] < k]) for k in range(1, 21)]
+    found = abstention(score, wrong)
+    assert found.area == pytest.approx(np.mean(risks))
+    assert found.risk == pytest.approx(risks[1::2])
+
+
+def test_equal_scores_do_not_profit_from_their_order() -> None:
+    """A score that says nothing has the risk of everything at every coverage."""
+    wrong = np.array([False] * 10 + [True] * 10)
+    for order in (wrong, wrong[::-1]):
+        found = abstention(np.zeros(20), order)
+        assert found.risk == pytest.approx([0.5] * 10)
+        assert found.area == pytest.approx(0.5)
+        assert found.auroc == 0.5
+
+
+def test_bins_by_hand() -> None:
+    """Ten bins of two; a figure that falls with σ correlates with −1 and has the slope of the line."""
+    sigma = np.arange(20.0)
+    figure = 5 - 0.25 * sigma
+    figure[7] = np.nan
+    found = in_bins(sigma, figure)
+    assert len(found.values) == 10
+    assert found.spearman == pytest.approx(-1)
+    assert found.slope == pytest.approx(-0.25)
+    assert found.sigma[0] == 0.5
+    assert found.values[0] == pytest.approx(5 - 0.125)
+
+
+@given(st.integers(0, 10_000))
+def test_correlation_over_bins_is_spearmans(seed: int) -> None:
+    """Of the means of the bins."""
+    rng = default_rng(seed)
+    sigma, figure = rng.random(53), rng.random(53)
+    found = in_bins(sigma, figure)
+    order = np.argsort(sigma)
+    means = [figure[part].mean() for part in np.array_split(order, 10)]
+    assert found.values == pytest.approx(means)
+    assert found.spearman == pytest.approx(spearmanr(np.arange(10), means).statistic)
+
+
+def test_what_does_not_vary_correlates_with_nothing() -> None:
+    """All σ alike."""
+    found = in_bins(np.ones(30), np.arange(30.0))
+    assert np.isnan(found.spearman)
+    assert np.isnan(found.slope)
