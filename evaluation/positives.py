@@ -21,16 +21,38 @@ BLOCK_CELLS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class Positives:
+class PerQuery:
+    """What each query has any number of, one after the other in arrays [total].
+
+    Args:
+        offsets: [queries + 1], where each query's part begins and ends.
+    """
+
+    offsets: Ints
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def counts(self) -> Ints:
+        """[queries]: how many positives there are, R."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def queries(self) -> Ints:
+        """[total]: the query of each entry."""
+        return np.repeat(np.arange(len(self)), self.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Positives(PerQuery):
     """For each query the rows of the items that match it.
 
     Args:
-        offsets: [queries + 1], where each query's part of `items` begins and ends.
         items: [total], item rows, ascending within a query.
         item_count: how many items there are.
     """
 
-    offsets: Ints
     items: Ints
     item_count: int
 
@@ -53,19 +75,6 @@ class Positives:
         order = np.argsort(items, kind="stable")
         first, last = (np.searchsorted(items[order], queries, side=side) for side in ("left", "right"))
         return cls.of((order[a:b] for a, b in zip(first, last, strict=True)), len(items))
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @cached_property
-    def counts(self) -> Ints:
-        """[queries]: how many items match."""
-        return np.diff(self.offsets)
-
-    @cached_property
-    def queries(self) -> Ints:
-        """[total]: the query of each entry of `items`."""
-        return np.repeat(np.arange(len(self)), self.counts)
 
     def transposed(self) -> Positives:
         """Which queries match each item: the same pairs, asked the other way."""
@@ -90,31 +99,16 @@ class Positives:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranks:
+class Ranks(PerQuery):
     """Where the positives of each query lie in its ranking; all metrics of rankings follow from it.
 
     Args:
-        offsets: [queries + 1], as of the positives.
         values: [total], ranks from 0, ascending within a query.
         item_count: how many items were ranked.
     """
 
-    offsets: Ints
     values: Ints
     item_count: int
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @cached_property
-    def counts(self) -> Ints:
-        """[queries]: how many positives there are, R."""
-        return np.diff(self.offsets)
-
-    @cached_property
-    def queries(self) -> Ints:
-        """[total]: the query of each rank."""
-        return np.repeat(np.arange(len(self)), self.counts)
 
     @cached_property
     def places(self) -> Ints:
