@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from corpus import manifest
 from corpus.manifest import Corpus, Entry
+from corpus.read import read
 from index.assembly import Origin, assemble
 from index.build import build
 from index.gallery import Gallery
@@ -56,7 +56,7 @@ def write_corpus(directory: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return manifest.read(write_corpus(tmp_path_factory.mktemp("corpus")))
+    return read(write_corpus(tmp_path_factory.mktemp("corpus")))
 
 
 @pytest.fixture
