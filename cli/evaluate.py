@@ -45,7 +45,8 @@ def command(
     tables = () if positives is None else read_tables(positives, embedded.entries)
     with progress("ranking") as report:
         figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables), report)
-    CONSOLE.print(ranking_table({"own image": figures.ranking, **figures.further}))
+    for name, ranking in {"recall of the own image": figures.ranking, **figures.further}.items():
+        CONSOLE.print(ranking_table(ranking, name))
     CONSOLE.print(calibration_table(figures.reliability))
     if figures.confidence is not None:
         CONSOLE.print(confidence_table(figures.confidence, str(figures.reliability["relevance"])))

@@ -52,23 +52,22 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def ranking_table(rankings: Mapping[str, Mapping[Direction, RankingQuality]]) -> Table:
-    """Ranking quality by each meaning of a match, one line for each direction."""
-    table = Table(title="Ranking by the distance of the means")
-    for heading in ("a match is", "direction", "R@1", "R@5", "R@10", "median", "R-Prec.", "mAP@R", "queries"):
-        table.add_column(heading, justify="left" if heading in ("a match is", "direction") else "right", no_wrap=True)
-    for name, ranking in rankings.items():
-        for direction, row in ranking.items():
-            shares = (row.recall_1, row.recall_5, row.recall_10)
-            rest = (f"{row.median_rank:g}", percent(row.r_precision), percent(row.map_at_r), f"{row.queries:,}")
-            table.add_row(name, direction, *map(percent, shares), *rest)
+def ranking_table(ranking: Mapping[Direction, RankingQuality], match: str) -> Table:
+    """Ranking quality, one line for each direction; `match` says what counts as one."""
+    table = Table(title=f"Ranking by the distance of the means, in % ({match})")
+    for heading in ("direction", "R@1", "R@5", "R@10", "median", "R-Prec.", "mAP@R", "queries"):
+        table.add_column(heading, justify="left" if heading == "direction" else "right", no_wrap=True)
+    for direction, row in ranking.items():
+        recalls = (f"{100 * share:.1f}" for share in (row.recall_1, row.recall_5, row.recall_10))
+        rest = (f"{row.median_rank:g}", f"{100 * row.r_precision:.1f}", f"{100 * row.map_at_r:.1f}", f"{row.queries:,}")
+        table.add_row(direction, *recalls, *rest)
     return table
 
 
 def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str) -> Table:
     """Which first answers are wrong: for each score, its AUROC and the risk that remains when it is used to abstain."""
-    table = Table(title=f"Knowing which first answers are wrong (right is by {relevance})")
-    for heading in ("direction", "score", "AUROC", "wrong", "of the surest half", "area"):
+    table = Table(title=f"Which first answers are wrong, of all and of the surest half (by {relevance})")
+    for heading in ("direction", "score", "AUROC", "all", "half", "area"):
         table.add_column(heading, justify="left" if heading in ("direction", "score") else "right", no_wrap=True)
     for direction, each in confidence.items():
         for name, row in each.abstention.items():
