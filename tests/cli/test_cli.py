@@ -74,12 +74,18 @@ def test_evaluate_writes_what_it_shows(home: Path) -> None:
 
 
 def test_calibrate_changes_no_fingerprint(home: Path) -> None:
-    """Another calibration leaves the gallery usable."""
+    """Another calibration leaves the gallery usable, and replaces one that cannot be read."""
     corpus = next(home.glob("scenes-*"))
     done = penumbra("calibrate", home / "model", "--data", corpus, "--relevance", "instance")
     assert done.returncode == 0, done.stderr
     assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
-    penumbra("calibrate", home / "model", "--data", corpus)
+    (home / "model" / "calibration.json").write_text("{}")
+    refused = penumbra("search", home / "gallery", "--text", "a star")
+    assert refused.returncode == 2
+    assert "penumbra calibrate" in refused.stderr
+    # What the message names as the remedy is one.
+    assert penumbra("calibrate", home / "model", "--data", corpus).returncode == 0
+    assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 
 
 def test_search_by_text_and_by_image(home: Path) -> None:
