@@ -18,7 +18,7 @@ from torch import Tensor
 
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
-from evaluation.relevance import Relevance, plausible, relevant
+from evaluation.relevance import Relevance, for_direction, plausible, relevant
 from models.calibration import Calibration, Direction
 from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
@@ -90,8 +90,7 @@ def pairs_of_direction(
         matches: the images that each caption matches.
         seed: chooses queries and items where there are too many.
     """
-    turned = matches if direction is Direction.TEXT_TO_IMAGE else matches.transposed()
-    return pairs_of(*embedded.sides(direction), turned, seed)
+    return pairs_of(*embedded.sides(direction), for_direction(matches, direction), seed)
 
 
 def pairs_of(queries: Gaussian, items: Gaussian, matches: Positives, seed: int) -> tuple[Pairs, Pairs]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from evaluation.metrics import precision_at_r
-from evaluation.positives import BLOCK_CELLS, Bools, Floats, Positives, rank_positives
+from evaluation.positives import Bools, Floats, Positives, query_blocks, rank_positives
 from evaluation.protocols import Embedded, distances_between
 from evaluation.selective import Abstention, Bins, abstention, in_bins
 from models.calibration import Direction
@@ -89,7 +89,8 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
     The margin is the difference to the second probability; it is the probability itself where there is one item only.
     """
-    parts = [_two_best(block, items, head, means_alone) for block in _blocks(queries, len(items))]
+    blocks = query_blocks(len(queries), len(items))
+    parts = [_two_best(queries[block], items, head, means_alone) for block in blocks]
     item, first, second = (torch.cat(columns) for columns in zip(*parts, strict=True))
     return Tops(item, first.double().numpy(), (first - second).double().numpy())
 
@@ -104,12 +105,6 @@ def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: 
     best = probability.topk(min(2, len(items)), dim=1)
     second = best.values[:, 1] if len(items) > 1 else torch.zeros(len(queries))
     return best.indices[:, 0], best.values[:, 0], second
-
-
-def _blocks(queries: Gaussian, items: int) -> Iterator[Gaussian]:
-    size = max(1, BLOCK_CELLS // max(items, 1))
-    for start in range(0, len(queries), size):
-        yield queries[start : start + size]
 
 
 def _listed(positives: Positives, items: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Bools:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,20 +128,25 @@ def rank_positives(distances: DistancesOf, *kinds: Positives, progress: Progress
         the ranks of each kind of positives.
     """
     count, items = len(kinds[0]), kinds[0].item_count
-    size = max(1, BLOCK_CELLS // max(items, 1))
     found = [np.empty(len(positives.items), dtype=np.int64) for positives in kinds]
-    for start in range(0, count, size):
-        block = slice(start, min(start + size, count))
+    for block in query_blocks(count, items):
         ranks = _ranks(distances(block))
         for positives, values in zip(kinds, found, strict=True):
             part = slice(positives.offsets[block.start], positives.offsets[block.stop])
-            values[part] = ranks[positives.queries[part] - start, positives.items[part]]
+            values[part] = ranks[positives.queries[part] - block.start, positives.items[part]]
         if progress is not None:
             progress(block.stop, count)
     return tuple(
         Ranks(positives.offsets, values[np.lexsort((values, positives.queries))], items)
         for positives, values in zip(kinds, found, strict=True)
     )
+
+
+def query_blocks(queries: int, items: int) -> Iterator[slice]:
+    """Slices of the queries, each with about `BLOCK_CELLS` pairs of a query and an item."""
+    size = max(1, BLOCK_CELLS // max(items, 1))
+    for start in range(0, queries, size):
+        yield slice(start, min(start + size, queries))
 
 
 def _ranks(distances: Floats) -> Ints:

@@ -11,7 +11,7 @@ import numpy as np
 from corpus.manifest import Entry
 from evaluation.metrics import first_ranks, map_at_r, median_rank, r_precision, recall_at
 from evaluation.positives import DistancesOf, Positives, Progress, Ranks, rank_positives
-from evaluation.relevance import Relevance, owners, plausible, relevant
+from evaluation.relevance import Relevance, for_direction, owners, plausible, relevant
 from models.calibration import Direction
 from models.distances import pairwise_squared_l2
 from models.encoders import Encoder
@@ -109,7 +109,7 @@ def ranking_quality(
     total, done, qualities = len(embedded.texts) + len(embedded.images), 0, {}
     for direction in Direction:
         queries, items = embedded.sides(direction)
-        turned = [p if direction is Direction.TEXT_TO_IMAGE else p.transposed() for p in (own, wider)]
+        turned = [for_direction(positives, direction) for positives in (own, wider)]
         by_own, by_wider = rank_positives(
             distances_between(queries, items), *turned, progress=_shifted(progress, done, total)
         )

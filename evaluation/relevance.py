@@ -10,6 +10,7 @@ import numpy as np
 from corpus.manifest import Entry
 from corpus.scenes.truth import truth_of
 from evaluation.positives import Ints, Positives
+from models.calibration import Direction
 from models.errors import ConfigError
 from models.text import words
 
@@ -74,6 +75,11 @@ def alike_in_categories(entries: Sequence[Entry], tolerance: int) -> Positives:
     sizes = table.sum(axis=1)
     alike = [np.flatnonzero(sizes[row] + sizes - 2 * (table @ table[row]) <= tolerance) for row in range(len(entries))]
     return Positives.of((alike[image] for image in owners(entries)), len(entries))
+
+
+def for_direction(positives: Positives, direction: Direction) -> Positives:
+    """The images that each caption matches, as the queries of a direction ask: turned round where images ask."""
+    return positives if direction is Direction.TEXT_TO_IMAGE else positives.transposed()
 
 
 def plausible(entries: Sequence[Entry]) -> Relevance:

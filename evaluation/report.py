@@ -22,7 +22,7 @@ from evaluation.protocols import (
     ranking_quality,
     rsum,
 )
-from evaluation.relevance import Relevance, alike_in_categories, plausible, relevant, same_words
+from evaluation.relevance import Relevance, alike_in_categories, for_direction, plausible, relevant, same_words
 from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation
 from models.calibration import Direction
@@ -151,10 +151,16 @@ def _further(embedded: Embedded, kind: Relevance, asked: Asked) -> dict[str, dic
         found["same words count"] = ranking_quality(embedded, kind, same_words(embedded.entries))
     if asked.folds is not None:
         found[f"{asked.folds} folds"] = quality_in_folds(embedded, asked.folds, kind)
-    for table in asked.tables:
-        found[table.name] = {}
-        for direction in Direction:
-            (ranks,) = rank_positives(distances_between(*embedded.sides(direction)), table.positives[direction])
+    return found | _by_tables(embedded, asked.tables)
+
+
+def _by_tables(embedded: Embedded, tables: Sequence[Table]) -> dict[str, dict[Direction, RankingQuality]]:
+    """One ranking a direction serves all tables."""
+    found: dict[str, dict[Direction, RankingQuality]] = {table.name: {} for table in tables}
+    for direction in Direction if tables else ():
+        kinds = [table.positives[direction] for table in tables]
+        every = rank_positives(distances_between(*embedded.sides(direction)), *kinds)
+        for table, ranks in zip(tables, every, strict=True):
             found[table.name][direction] = quality_of(ranks, ranks)
     return found
 
@@ -164,9 +170,10 @@ def _confidence(embedded: Embedded, encoder: Encoder, wider: Positives) -> dict[
         return None
     own, found = relevant(embedded.entries, Relevance.INSTANCE), {}
     for direction in Direction:
-        one, all_ = (p if direction is Direction.TEXT_TO_IMAGE else p.transposed() for p in (own, wider))
         head, mean_only = (s[direction] for s in (encoder.calibration.heads, encoder.calibration.mean_only_heads))
-        found[direction] = confidence(embedded, direction, one, all_, head, mean_only)
+        found[direction] = confidence(
+            embedded, direction, for_direction(own, direction), for_direction(wider, direction), head, mean_only
+        )
     return found
 
 
@@ -177,7 +184,7 @@ def _pmrp(embedded: Embedded) -> dict[Direction, float] | None:
     alike = [alike_in_categories(embedded.entries, tolerance) for tolerance in PMRP_TOLERANCES]
     found = {}
     for direction in Direction:
-        turned = alike if direction is Direction.TEXT_TO_IMAGE else [positives.transposed() for positives in alike]
+        turned = [for_direction(positives, direction) for positives in alike]
         ranks = rank_positives(distances_between(*embedded.sides(direction)), *turned)
         found[direction] = float(np.mean([r_precision(each) for each in ranks]))
     return found

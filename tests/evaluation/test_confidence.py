@@ -11,7 +11,7 @@ from numpy.random import default_rng
 from sklearn.metrics import roc_auc_score
 
 from corpus.manifest import Entry
-from evaluation import confidence as confidence_module
+from evaluation import positives as positives_module
 from evaluation.confidence import SCORES, confidence, tops
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
@@ -45,7 +45,7 @@ def test_first_answers_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(points.item, distances.argmin(dim=1))
     expected = torch.sigmoid(6.0 - 7.0 * distances.min(dim=1).values)
     assert points.probability == pytest.approx(expected.numpy(), abs=1e-5)
-    monkeypatch.setattr(confidence_module, "BLOCK_CELLS", 60)
+    monkeypatch.setattr(positives_module, "BLOCK_CELLS", 60)
     again = tops(QUERIES, ITEMS, HEAD)
     assert torch.equal(again.item, whole.item)
     assert again.margin == pytest.approx(whole.margin, abs=1e-6)
