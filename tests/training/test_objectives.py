@@ -120,6 +120,9 @@ def test_all_captions_of_an_image_are_its_matches() -> None:
     # Points, so that no noise is drawn that the blocks would have to share.
     x, y = (Gaussian(g.mean.detach(), torch.full_like(g.mean, -60.0)) for g in (x, y))
     whole = Objective(config)(x, y, torch.Generator().manual_seed(0))
+    given = torch.tensor([[1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]], dtype=torch.bool)
+    logits = config.shift - config.scale * pairwise_sample_distances(x.mean[:, None], y.mean[:, None])
+    torch.testing.assert_close(whole.match, soft_contrastive(logits, given))
     blocks = [Objective(config)(x, y[start::2], torch.Generator().manual_seed(0)) for start in (0, 1)]
     for name in ("match", "spread"):
         torch.testing.assert_close(getattr(whole, name), sum(getattr(block, name) for block in blocks))
