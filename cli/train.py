@@ -41,7 +41,7 @@ def command(
         watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)
         encoder = train(settings, corpus, out, device=_device(device), watch=watch)
     held = splits(corpus)[1]
-    if held:
+    if held and encoder.config.embedding.points == 1:
         with progress("calibrating") as report:
             calibration = calibrate(embed(encoder, held, report), encoder.match)
         checkpoint.save_calibration(calibration, out)

@@ -13,7 +13,7 @@ from evaluation.metrics import first_ranks, map_at_r, median_rank, r_precision, 
 from evaluation.positives import DistancesOf, Positives, Progress, Ranks, rank_positives
 from evaluation.relevance import Relevance, for_direction, owners, plausible, relevant
 from models.calibration import Direction
-from models.distances import pairwise_squared_l2
+from models.distances import closest_squared_l2
 from models.encoders import Encoder
 from models.errors import ConfigError
 from models.gaussian import Gaussian, concatenate
@@ -86,8 +86,8 @@ def _framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor
 
 
 def distances_between(queries: Gaussian, items: Gaussian) -> DistancesOf:
-    """Squared distances of the means, a block of queries at a time."""
-    return lambda block: pairwise_squared_l2(queries.mean[block], items.mean).numpy()
+    """Squared distances of the means, or of the closest of several points, a block of queries at a time."""
+    return lambda block: closest_squared_l2(queries[block], items).numpy()
 
 
 def ranking_quality(

@@ -18,7 +18,7 @@ from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
 from index.shards import workspace
 from models.artifact import publish, read_json
 from models.checkpoint import LoadedModel
-from models.errors import ArtifactError, CorpusError
+from models.errors import ArtifactError, ConfigError, CorpusError
 
 THUMBNAIL_SIDE: Final = 256
 SHORTLIST: Final = "flat"
@@ -50,7 +50,9 @@ def build(
         CorpusError: an image cannot be read, or two items would have the same id.
         ArtifactError: `out` holds something else than a gallery, or is being built by another process, or the model
             gives numbers that are not finite.
+        ConfigError: the model embeds an item as several points.
     """
+    _require_one_embedding(model)
     out = out.resolve()
     _require_replaceable(out)
     _require_distinct_ids(corpus)
@@ -87,6 +89,15 @@ def _empty_folder(path: Path) -> Path:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     return path
+
+
+def _require_one_embedding(model: LoadedModel) -> None:
+    points = model.encoder.config.embedding.points
+    if points > 1:
+        raise ConfigError(
+            f"{model.directory} embeds an item as {points} points, and a gallery holds one for each item: "
+            "train it with points = 1"
+        )
 
 
 def _require_replaceable(out: Path) -> None:

@@ -7,17 +7,18 @@ from torch import Tensor, nn
 
 
 class LocalAttention(nn.Module):
-    """One head of additive self-attention (Lin et al., 2017): softmax(w₂ tanh(W₁ x)) over the positions.
+    """Additive self-attention (Lin et al., 2017): softmax(w₂ tanh(W₁ x)) over the positions, once for each head.
 
     Args:
         features: width of each position.
         hidden: width of the hidden layer.
+        heads: how many weightings of the positions there are.
     """
 
-    def __init__(self, features: int, hidden: int) -> None:
+    def __init__(self, features: int, hidden: int, heads: int = 1) -> None:
         super().__init__()
         self.w_1 = nn.Linear(features, hidden, bias=False)
-        self.w_2 = nn.Linear(hidden, 1, bias=False)
+        self.w_2 = nn.Linear(hidden, heads, bias=False)
         nn.init.xavier_uniform_(self.w_1.weight)
         nn.init.xavier_uniform_(self.w_2.weight)
 
@@ -29,27 +30,31 @@ class LocalAttention(nn.Module):
             padding: bool [n, positions], true where there is nothing to attend to.
 
         Returns:
-            the attended feature [n, features] and the weights [n, positions], which sum to one.
+            the attended features [n, heads, features] and the weights [n, heads, positions], which sum to one.
         """
-        logits = self.w_2(torch.tanh(self.w_1(local))).squeeze(-1)
+        logits = self.w_2(torch.tanh(self.w_1(local))).mT
         if padding is not None:
-            logits = logits.masked_fill(padding, -torch.inf)
+            logits = logits.masked_fill(padding.unsqueeze(1), -torch.inf)
         weights = logits.softmax(-1)
-        return (weights.unsqueeze(1) @ local).squeeze(1), weights
+        return weights @ local, weights
 
 
 class MeanBranch(nn.Module):
-    """mean = l2-normalised LayerNorm(g + sigmoid(linear(attended local features))) (PCME, section 3.2)."""
+    """mean = l2-normalised LayerNorm(g + sigmoid(linear(attended local features))).
 
-    def __init__(self, local: int, dim: int, hidden: int) -> None:
+    With one head the mean of PCME (Chun et al., 2021, section 3.2); with K heads the K points of PVSE (Song and
+    Soleymani, 2019, eq. 1–3).
+    """
+
+    def __init__(self, local: int, dim: int, hidden: int, heads: int = 1) -> None:
         super().__init__()
-        self.attention = LocalAttention(local, hidden)
+        self.attention = LocalAttention(local, hidden, heads)
         self.fc = nn.Linear(local, dim)
         self.layer_norm = nn.LayerNorm(dim)
         _initialise(self.fc)
 
-    def forward(self, whole: Tensor, local: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Means [n, dim] of norm one, and attention weights [n, positions].
+    def forward(self, whole: Tensor, local: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Means of norm one and residuals, both [n, heads, dim], and attention weights [n, heads, positions].
 
         Args:
             whole: [n, dim], the feature of the whole input.
@@ -57,8 +62,9 @@ class MeanBranch(nn.Module):
             padding: bool [n, positions].
         """
         attended, weights = self.attention(local, padding)
-        mean = self.layer_norm(whole + torch.sigmoid(self.fc(attended)))
-        return nn.functional.normalize(mean, dim=-1), weights
+        residual = torch.sigmoid(self.fc(attended))
+        mean = self.layer_norm(whole.unsqueeze(1) + residual)
+        return nn.functional.normalize(mean, dim=-1), residual, weights
 
 
 class VarianceBranch(nn.Module):
@@ -76,7 +82,20 @@ class VarianceBranch(nn.Module):
         The published head gives log σ, as its sampler uses it; the logarithm of the variance is twice that.
         """
         attended, weights = self.attention(local, padding)
-        return 2 * (self.fc(attended) + whole), weights
+        return 2 * (self.fc(attended).squeeze(1) + whole), weights.squeeze(1)
+
+
+class GlobalVariance(nn.Module):
+    """log σ = linear(w), with w a feature of the whole input alone (HIB, Oh et al., 2019)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(dim, dim)
+        _initialise(self.fc)
+
+    def forward(self, whole: Tensor, local: Tensor, padding: Tensor | None = None) -> tuple[Tensor, None]:
+        """Log-variances [n, dim]; arguments as for `MeanBranch`, and no attention."""
+        return 2 * self.fc(whole), None
 
 
 def _initialise(linear: nn.Linear) -> None:

@@ -74,3 +74,20 @@ def pairwise_squared_l2(x: Tensor, y: Tensor) -> Tensor:
     products = x @ y.mT
     norms = x.square().sum(-1).unsqueeze(-1) + y.square().sum(-1).unsqueeze(-2)
     return (norms - 2 * products).clamp_min(0)
+
+
+def closest_squared_l2(x: Gaussian, y: Gaussian) -> Tensor:
+    """All squared distances of the means between two sets of items; of the closest pair where items have K points.
+
+    The latter is the multiple-instance distance of PVSE (Song and Soleymani, 2019, eq. 4): for points of norm one the
+    smallest distance is the greatest cosine.
+
+    Args:
+        x: Gaussian [n, dim] or [n, K, dim].
+        y: Gaussian [m, dim] or [m, L, dim].
+
+    Returns:
+        [n, m].
+    """
+    squared = pairwise_squared_l2(x.mean.flatten(0, -2), y.mean.flatten(0, -2))
+    return squared.reshape(len(x), x.batch_shape[1:].numel(), len(y), y.batch_shape[1:].numel()).amin((1, 3))

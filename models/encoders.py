@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.attention import MeanBranch, VarianceBranch
 from models.backbones import LastTokenGRU, resnet_features, resnet_width
 from models.calibration import Calibration
+from models.embedding import EmbeddingConfig, Encoding, encoding_of, mean_branch, variance_branch
 from models.errors import ConfigError
 from models.gaussian import Gaussian
 from models.image import Framing, Picture, decode, frame, normalise
@@ -30,6 +30,7 @@ class EncoderConfig:
         backbone: a torchvision ResNet.
         stages: residual stages kept of it.
         framing: how a picture becomes the square that the image encoder sees.
+        embedding: Gaussians or points, with attention or without.
     """
 
     embed_dim: int = 512
@@ -37,6 +38,7 @@ class EncoderConfig:
     backbone: str = "resnet50"
     stages: int = 4
     framing: Framing = field(default_factory=Framing)
+    embedding: EmbeddingConfig = field(default_factory=EmbeddingConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -50,18 +52,13 @@ class EncoderConfig:
             ConfigError: a key is unknown.
         """
         try:
-            return cls(**{**values, "framing": Framing(**values["framing"])})
+            parts = {
+                "framing": Framing(**values["framing"]),
+                "embedding": EmbeddingConfig(**values.get("embedding", {})),
+            }
+            return cls(**{**values, **parts})
         except (TypeError, KeyError) as error:
             raise ConfigError(f"the model's configuration does not fit this version of Penumbra: {error}") from error
-
-
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """Gaussians [n, dim] with the attention [n, positions] of the mean branch and of the variance branch."""
-
-    gaussian: Gaussian
-    mean_attention: Tensor
-    variance_attention: Tensor
 
 
 class ImageEncoder(nn.Module):
@@ -72,19 +69,18 @@ class ImageEncoder(nn.Module):
         width = resnet_width(config.backbone, config.stages)
         self.cnn = resnet_features(config.backbone, config.stages)
         self.fc = nn.Linear(width, config.embed_dim)
-        self.mean_branch = MeanBranch(width, config.embed_dim, width // 2)
-        self.variance_fc = nn.Linear(width, config.embed_dim)
-        self.variance_branch = VarianceBranch(width, config.embed_dim, width // 2)
+        self.mean_branch = mean_branch(config.embedding, width, config.embed_dim)
+        self.variance_fc = nn.Linear(width, config.embed_dim) if config.embedding.variance else None
+        self.variance_branch = variance_branch(config.embedding, width, config.embed_dim)
 
     def forward(self, pixels: Tensor) -> Encoding:
         """Encode normalised pixels [n, 3, height, width] of any height and width."""
         features = self.cnn(pixels).float()
         with torch.autocast(pixels.device.type, enabled=False):
             pooled = features.mean((-2, -1))
+            wide = None if self.variance_fc is None else self.variance_fc(pooled)
             local = features.flatten(2).mT
-            mean, mean_attention = self.mean_branch(self.fc(pooled), local)
-            log_variance, variance_attention = self.variance_branch(self.variance_fc(pooled), local)
-        return Encoding(Gaussian(mean, log_variance), mean_attention, variance_attention)
+            return encoding_of(self.mean_branch, self.variance_branch, (self.fc(pooled), wide), local)
 
 
 class TextEncoder(nn.Module):
@@ -94,17 +90,16 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(words, config.word_dim)
         self.rnn = LastTokenGRU(config.word_dim, config.embed_dim)
-        self.mean_branch = MeanBranch(config.word_dim, config.embed_dim, config.word_dim // 2)
-        self.variance_rnn = LastTokenGRU(config.word_dim, config.embed_dim)
-        self.variance_branch = VarianceBranch(config.word_dim, config.embed_dim, config.word_dim // 2)
+        self.mean_branch = mean_branch(config.embedding, config.word_dim, config.embed_dim)
+        self.variance_rnn = LastTokenGRU(config.word_dim, config.embed_dim) if config.embedding.variance else None
+        self.variance_branch = variance_branch(config.embedding, config.word_dim, config.embed_dim)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Encoding:
         """Encode word ids [n, length], of which the first `lengths` [n] are real, in any order."""
         words = self.embed(ids)
         padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
-        mean, mean_attention = self.mean_branch(self.rnn(words, lengths), words, padding)
-        log_variance, variance_attention = self.variance_branch(self.variance_rnn(words, lengths), words, padding)
-        return Encoding(Gaussian(mean, log_variance), mean_attention, variance_attention)
+        wide = None if self.variance_rnn is None else self.variance_rnn(words, lengths)
+        return encoding_of(self.mean_branch, self.variance_branch, (self.rnn(words, lengths), wide), words, padding)
 
 
 class Encoder(nn.Module):

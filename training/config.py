@@ -8,8 +8,17 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from models.embedding import EmbeddingConfig
 from models.encoders import EncoderConfig
 from models.errors import ConfigError
+from training.objective_config import (
+    LOSSES,
+    ClosedFormConfig,
+    InfoNCEConfig,
+    ObjectiveConfig,
+    SoftContrastiveConfig,
+    TripletConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,9 @@ class DataConfig:
         crop_area: smallest share of a picture's area that a random crop keeps.
         flip: mirror half of the pictures; wrong where captions tell left from right.
         erase: probability that a random rectangle of a picture is blanked (Zhong et al., 2020).
-        one_per_class: at most one item of a class in a batch, where there are labels (PCME's CUB sampler).
+        per_class: images of a class in a batch, where there are labels; one is PCME's sampler for CUB. 0: batches do
+            not look at labels.
+        label_matches: the captions of images of the same class are matches too, where there are labels.
         scenes: make this corpus instead of reading one.
     """
 
@@ -53,31 +64,9 @@ class DataConfig:
     crop_area: float = 0.5
     flip: bool = True
     erase: float = 0.2
-    one_per_class: bool = True
+    per_class: int = 1
+    label_matches: bool = False
     scenes: ScenesData | None = None
-
-
-@dataclass(frozen=True)
-class ObjectiveConfig:
-    """The weights of the loss (PCME, section 3.3), and where the match head starts.
-
-    Args:
-        samples: J, the samples of each Gaussian.
-        scale: a. The reference's logistic function doubles its argument: its a = 5 is 10 here.
-        shift: b, likewise.
-        kl_weight: of the KL divergence from the standard normal, summed over items.
-        uniformity_weight: of the uniformity term (Wang and Isola, 2020).
-        spread_weight: λ of the spread term; 0 is PCME as published.
-        initial_log_sigma: the logarithm of every standard deviation before training.
-    """
-
-    samples: int = 7
-    scale: float = 10.0
-    shift: float = 10.0
-    kl_weight: float = 1e-4
-    uniformity_weight: float = 0.0
-    spread_weight: float = 0.0
-    initial_log_sigma: float = -3.0
 
 
 @dataclass(frozen=True)
@@ -112,22 +101,57 @@ class TrainingConfig:
     """Everything that decides the weights, given the data and the machine.
 
     Args:
+        name: of the method, as reports and comparisons call it.
+        model: what the encoders are.
+        data: what a batch is made of.
+        objective: what they are fitted to.
+        optimiser: how.
+        initial_log_sigma: the logarithm of every standard deviation before training, where there are variances.
         pretrained: start the backbone from the weights that torchvision publishes.
         glove: a file of word vectors to start the word embedding from.
         seed: of the weights, the batches, the augmentation and the sampling.
+
+    Raises:
+        ConfigError: the objective cannot train such a model.
     """
 
+    name: str = "PCME"
     model: EncoderConfig = field(default_factory=EncoderConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    objective: ObjectiveConfig = field(default_factory=SoftContrastiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    initial_log_sigma: float = -3.0
     pretrained: bool = False
     glove: str | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _require_fit(self.model.embedding, self.objective)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
+
+
+def _require_fit(embedding: EmbeddingConfig, objective: ObjectiveConfig) -> None:
+    """Raise `ConfigError` where an objective cannot train such an embedding, or would not notice a part of it."""
+    name = objective.loss
+    if embedding.points > 1 and not isinstance(objective, TripletConfig):
+        raise ConfigError(f"loss = {name!r} takes one point an input: choose 'triplet', or points = 1")
+    if isinstance(objective, TripletConfig):
+        if embedding.variance:
+            raise ConfigError("loss = 'triplet' trains no variances: set embedding = { variance = false }")
+        if objective.diversity_weight and embedding.points == 1:
+            raise ConfigError("diversity_weight drives several points apart: set it to 0, or points to more than 1")
+    if isinstance(objective, InfoNCEConfig) and embedding.variance:
+        raise ConfigError("loss = 'infonce' trains no variances: set embedding = { variance = false }")
+    if isinstance(objective, ClosedFormConfig) and not embedding.variance and objective.kl_weight:
+        raise ConfigError("kl_weight holds variances, and this model has none: set it to 0")
+    if isinstance(objective, SoftContrastiveConfig) and not embedding.variance:
+        if objective.samples != 1:
+            raise ConfigError(f"all {objective.samples} samples of a point are that point: set samples to 1")
+        if objective.kl_weight or objective.spread_weight:
+            raise ConfigError("kl_weight and spread_weight act on variances, and this model has none: set them to 0")
 
 
 def read_config(path: Path) -> TrainingConfig:
@@ -146,7 +170,7 @@ def read_config(path: Path) -> TrainingConfig:
 
 def _build(kind: type, values: Mapping[str, Any], where: str) -> Any:
     """A dataclass from a table, its own tables first; names what does not fit."""
-    hints, known = get_type_hints(kind), {f.name for f in fields(kind)}
+    hints, known = get_type_hints(kind), {f.name for f in fields(kind) if f.init}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(sorted(known))}")
@@ -158,9 +182,20 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(options[0]):
         if not isinstance(value, dict):
             raise ConfigError(f"{where} must be a table, not {value!r}")
+        if len(options) > 1:
+            return _objective(value, where)
         return _build(options[0], value, where)  # type: ignore[arg-type]
     if options[0] is float and type(value) is int:
         return float(value)
     if type(value) is not options[0]:
         raise ConfigError(f"{where} must be of type {options[0].__name__}, not {value!r}")
     return value
+
+
+def _objective(values: Mapping[str, Any], where: str) -> Any:
+    """The value of the loss that a table names."""
+    rest = {key: value for key, value in values.items() if key != "loss"}
+    name = values.get("loss", SoftContrastiveConfig.loss)
+    if name not in LOSSES:
+        raise ConfigError(f"{where}: unknown loss {name!r}; there are {', '.join(LOSSES)}")
+    return _build(LOSSES[name], rest, where)

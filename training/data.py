@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import resized_crop
 
 from corpus.manifest import Entry
-from models.errors import CorpusError
+from models.errors import ConfigError, CorpusError
 from models.image import IMAGENET_MEAN, Framing, Pixels, decode, shorter_side
 from models.text import Vocabulary
 from models.text import batch as pad
@@ -28,12 +28,15 @@ CACHE_BYTES = 6 << 30
 class Batch:
     """Pixels uint8 [n, side, side, 3], word ids [n · k, length] and their lengths [n · k]; k captions each, in order.
 
+    `matches` is bool [n, n · k]: which captions match which image.
+
     The pixels are normalised where they are used: a thread that makes batches should not start torch's own threads.
     """
 
     pixels: Pixels
     ids: Tensor
     lengths: Tensor
+    matches: Tensor
 
 
 class PairSource:
@@ -48,6 +51,7 @@ class PairSource:
 
     Raises:
         CorpusError: there are no captions to learn from.
+        ConfigError: matches are to come from labels, and an entry has none.
     """
 
     def __init__(
@@ -60,18 +64,21 @@ class PairSource:
         self.framing, self.config, self.seed = framing, config, seed
         # Large enough that the smallest crop is not enlarged, which would blur it.
         self._sharp = math.ceil(framing.resized / math.sqrt(config.crop_area))
-        self.classes = _classes(self.entries) if config.one_per_class else None
+        self.classes = _classes(self.entries) if config.per_class else None
+        self._matched_by = [entry.label if config.label_matches else entry.id for entry in self.entries]
+        if None in self._matched_by:
+            raise ConfigError("label_matches needs the class of every image: set it to false")
         self._cache: dict[int, Pixels] = {}
         self._cached_bytes = 0
 
     def plan(self, epoch: int, size: int) -> list[list[int]]:
-        """The rows of each batch of an epoch: as many pairs in all as there are images, at most one row of a class."""
+        """The rows of each batch of an epoch: as many in all as there are images, `per_class` of a class at most."""
         rng = default_rng([self.seed, 1, epoch])
         if self.classes is None:
             order = rng.permutation(len(self.entries)).tolist()
             size = min(size, len(order))
             return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-        return _one_of_a_class(self.classes, size, rng)
+        return _some_of_a_class(self.classes, size, self.config.per_class, rng)
 
     def batches(self, plan: Sequence[Sequence[int]], epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of a plan from number `first` on, made two ahead in threads of their own."""
@@ -91,7 +98,13 @@ class PairSource:
             for _ in range(self.config.captions):
                 captions.append(drop_words(choices[rng.integers(len(choices))], self.config.word_drop, rng))
             pictures.append(augment(self._picture(row), self.framing.side, self.config, rng))
-        return Batch(np.stack(pictures), *pad(captions))
+        return Batch(np.stack(pictures), *pad(captions), self._matches(rows))
+
+    def _matches(self, rows: Sequence[int]) -> Tensor:
+        """bool [n, n · k]: an image matches its own captions, or those of its class."""
+        groups = [self._matched_by[row] for row in rows]
+        table = torch.tensor([[one == other for other in groups] for one in groups])
+        return table.repeat_interleave(self.config.captions, dim=1)
 
     def _picture(self, row: int) -> Pixels:
         """The picture, no larger than the crops can use, from memory where it fits."""
@@ -116,9 +129,12 @@ def _classes(entries: Sequence[Entry]) -> list[list[int]] | None:
     return list(rows.values())
 
 
-def _one_of_a_class(classes: Sequence[Sequence[int]], size: int, rng: Generator) -> list[list[int]]:
-    """Batches of `size` different classes, drawn evenly; each class goes through its rows in a random order."""
-    size = min(size, len(classes))
+def _some_of_a_class(classes: Sequence[Sequence[int]], size: int, each: int, rng: Generator) -> list[list[int]]:
+    """Batches of about `size` rows, `each` of as many different classes, drawn evenly.
+
+    Every class goes through its rows in a random order before one comes again.
+    """
+    drawn_classes = min(max(1, size // each), len(classes))
     queues: list[list[int]] = [[] for _ in classes]
 
     def following(number: int) -> int:
@@ -126,9 +142,9 @@ def _one_of_a_class(classes: Sequence[Sequence[int]], size: int, rng: Generator)
             queues[number] = [int(row) for row in rng.permutation(classes[number])]
         return queues[number].pop()
 
-    steps = max(1, round(sum(map(len, classes)) / size))
-    drawn = (rng.choice(len(classes), size, replace=False) for _ in range(steps))
-    return [[following(int(number)) for number in numbers] for numbers in drawn]
+    steps = max(1, round(sum(map(len, classes)) / (drawn_classes * each)))
+    drawn = (rng.choice(len(classes), drawn_classes, replace=False) for _ in range(steps))
+    return [[following(int(number)) for number in numbers for _ in range(each)] for numbers in drawn]
 
 
 def drop_words(ids: Sequence[int], probability: float, rng: Generator) -> list[int]:

@@ -21,7 +21,7 @@ from models.image import normalise
 from models.variances import variance_state
 from training.config import TrainingConfig
 from training.data import Batch, PairSource
-from training.objectives import LossParts, Objective
+from training.objectives import LossParts, Objective, objective_for
 from training.schedule import optimiser_for, rate_at
 from training.state import load_state, save_state
 
@@ -57,7 +57,7 @@ class Run:
     @classmethod
     def start(cls, encoder: Encoder, config: TrainingConfig, device: torch.device) -> Run:
         """A run at its first step."""
-        objective = Objective(config.objective).to(device)
+        objective = objective_for(config.objective).to(device)
         encoder.to(device)
         encoder.image.cnn.to(memory_format=torch.channels_last)
         return cls(encoder, objective, optimiser_for(encoder, objective, config.optimiser), config, device)
@@ -140,9 +140,9 @@ def train_step(run: Run, batch: Batch, done: int, total: int) -> LossParts:
     generator = torch.Generator().manual_seed((run.config.seed << 32) + done)
     pixels = normalise(batch.pixels).to(run.device, memory_format=torch.channels_last)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=settings.bf16):
-        images = run.encoder.image(pixels).gaussian
-    texts = run.encoder.text(batch.ids.to(run.device), batch.lengths.to(run.device)).gaussian
-    parts: LossParts = run.objective(images, texts, generator)
+        images = run.encoder.image(pixels)
+    texts = run.encoder.text(batch.ids.to(run.device), batch.lengths.to(run.device))
+    parts: LossParts = run.objective(images, texts, batch.matches.to(run.device), generator)
     run.optimiser.zero_grad(set_to_none=True)
     parts.total.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_([p for group in run.optimiser.param_groups for p in group["params"]], settings.clip)

@@ -22,7 +22,7 @@ def optimiser_for(networks: nn.Module, objective: nn.Module, config: OptimiserCo
         {"params": vectors, "weight_decay": 0.0, "peak": config.rate},
         {"params": list(objective.parameters()), "weight_decay": 0.0, "peak": config.head_rate},
     ]
-    return torch.optim.AdamW(groups, lr=config.rate)
+    return torch.optim.AdamW(groups, lr=config.rate, fused=True)
 
 
 def rate_at(done: int, total: int, warm_up: float) -> float:

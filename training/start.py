@@ -17,11 +17,11 @@ from models.artifact import nan_as_null
 from models.backbones import load_imagenet
 from models.encoders import Encoder
 from models.errors import ConfigError
-from models.match import MatchHead
 from models.text import Vocabulary, read_glove
 from training.config import TrainingConfig
 from training.data import PairSource
 from training.loop import Run, Watch, fit
+from training.objectives import objective_for
 
 HELD_OUT = 0.1
 
@@ -67,10 +67,11 @@ def initial_encoder(config: TrainingConfig, entries: Sequence[Entry]) -> Encoder
     captions = (caption for entry in entries for caption in entry.captions)
     vocabulary = Vocabulary.from_captions(captions, config.data.min_word_count)
     torch.manual_seed(config.seed)
-    encoder = Encoder(config.model, vocabulary, MatchHead(config.objective.scale, config.objective.shift))
+    encoder = Encoder(config.model, vocabulary, objective_for(config.objective).head)
     nn.init.uniform_(encoder.text.embed.weight, -0.1, 0.1)
     for branch in (encoder.image.variance_branch, encoder.text.variance_branch):
-        nn.init.constant_(branch.fc.bias, config.objective.initial_log_sigma)
+        if branch is not None:
+            nn.init.constant_(branch.fc.bias, config.initial_log_sigma)
     if config.pretrained:
         load_imagenet(encoder.image.cnn, config.model.backbone)
     if config.glove is not None:

@@ -20,10 +20,19 @@ from index.embedding import Progress
 from index.gallery import Gallery
 from index.items import Item, Modality
 from index.manifest import read_manifest
+from index.retriever import Retriever, SearchOptions
 from index.shards import workspace
+from models import checkpoint
+from models.calibration import Direction
 from models.checkpoint import LoadedModel
-from models.errors import ArtifactError, CorpusError
-from models.image import decode
+from models.embedding import EmbeddingConfig
+from models.encoders import Encoder, EncoderConfig
+from models.errors import ArtifactError, ConfigError, CorpusError
+from models.image import Framing, decode
+from models.match import MatchHead
+from models.text import Vocabulary
+
+CAPTIONS = ("a thing", "a red thing")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -50,6 +59,35 @@ def same(one: Path, other: Path) -> bool:
 
 def leftovers(out: Path) -> list[str]:
     return sorted(path.name for path in out.parent.iterdir() if path != out and path.name.startswith("."))
+
+
+def other_model(folder: Path, embedding: EmbeddingConfig) -> LoadedModel:
+    """A model with another embedding than PCME's."""
+    torch.manual_seed(0)
+    config = EncoderConfig(16, 8, "resnet18", 1, Framing(32, 1.0), embedding)
+    checkpoint.save(Encoder(config, Vocabulary.from_captions(CAPTIONS), MatchHead(5.0, 4.0)), folder, {})
+    return checkpoint.load(folder)
+
+
+def test_a_model_of_points_can_be_searched(corpus: Corpus, tmp_path: Path) -> None:
+    """Its gallery says that it has no variances, an image finds itself, and sampling has no error."""
+    model = other_model(tmp_path / "model", EmbeddingConfig(attention=False, variance=False))
+    manifest = build(model, corpus, tmp_path / "gallery")
+    assert all(found.state is not None and found.state.collapsed for found in manifest.variances.values())
+    with Gallery.open(tmp_path / "gallery", model=model.fingerprint) as gallery:
+        query = model.encoder.encode_images([corpus.entries[3].image.read_bytes()])[0]
+        retriever = Retriever(gallery, model.encoder.match)
+        result = retriever.search(query, Direction.TEXT_TO_IMAGE, SearchOptions(top_k=3))
+    assert result.hits[0].item.id == corpus.entries[3].id
+    assert all(hit.standard_error == pytest.approx(0, abs=1e-6) for hit in result.hits)
+
+
+def test_several_points_an_item_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    """In a sentence, before anything is written."""
+    model = other_model(tmp_path / "model", EmbeddingConfig(variance=False, points=2))
+    with pytest.raises(ConfigError, match=r"2 points.*points = 1"):
+        build(model, corpus, tmp_path / "gallery")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_gaussians_are_those_of_the_encoder(model: LoadedModel, corpus: Corpus, built: Path) -> None:

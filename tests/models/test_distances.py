@@ -142,3 +142,18 @@ def test_reference_values(shared: Path) -> None:
     constant = x.dim / 2 * math.log(2 * math.pi)
     assert_agrees("elk", distances.negative_log_expected_likelihood(x, y) - constant)
     assert_agrees("js", 2 * distances.jeffreys(x, y) + 2 * x.dim)
+
+
+def test_the_closest_of_several_points_counts() -> None:
+    """[n, m] by loops over all pairs of points; with one point an item it is the plain distance."""
+    g = torch.Generator().manual_seed(0)
+    x, y = (Gaussian(*torch.randn(2, n, 3, 5, generator=g, dtype=torch.float64)) for n in (4, 6))
+    expected = [
+        [min(float((p - q).square().sum()) for p in x.mean[i] for q in y.mean[j]) for j in range(6)] for i in range(4)
+    ]
+    torch.testing.assert_close(distances.closest_squared_l2(x, y), torch.tensor(expected, dtype=torch.float64))
+    single, other = x[:, 0], y[:, 0]
+    torch.testing.assert_close(
+        distances.closest_squared_l2(single, other), distances.pairwise_squared_l2(single.mean, other.mean)
+    )
+    assert distances.closest_squared_l2(single, other[:0]).shape == (4, 0)

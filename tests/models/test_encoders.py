@@ -16,6 +16,7 @@ from reference import Reference
 
 from models import checkpoint
 from models.calibration import Calibration, Direction
+from models.embedding import EmbeddingConfig
 from models.encoders import Encoder, EncoderConfig
 from models.errors import ArtifactError, ConfigError
 from models.image import Framing, encode_png
@@ -67,7 +68,7 @@ def assert_encoding(encoding: Any, reference: Reference, name: str) -> None:
     pairs = {
         "features": encoding.gaussian.mean,
         "logsigma": encoding.gaussian.log_variance / 2,
-        "attentions": encoding.mean_attention[..., None],
+        "attentions": encoding.mean_attention.mT,
         "logsigma_att": encoding.variance_attention[..., None],
     }
     for key, ours in pairs.items():
@@ -131,8 +132,48 @@ def test_means_have_norm_one_and_padding_gets_no_attention(tiny: Encoder) -> Non
     ids, lengths = batch([VOCABULARY.encode(t) for t in ("a red star", "something round at night")])
     encoding = tiny.text(ids, lengths)
     torch.testing.assert_close(encoding.gaussian.mean.norm(dim=-1), torch.ones(2))
-    torch.testing.assert_close(encoding.mean_attention.sum(-1), torch.ones(2))
-    assert (encoding.mean_attention[0, lengths[0] :] == 0).all()
+    assert encoding.mean_attention is not None
+    torch.testing.assert_close(encoding.mean_attention.sum(-1), torch.ones(2, 1))
+    assert (encoding.mean_attention[0, :, lengths[0] :] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("embedding", "shape"),
+    [
+        (EmbeddingConfig(attention=False, variance=False), (2, 16)),
+        (EmbeddingConfig(attention=False), (2, 16)),
+        (EmbeddingConfig(variance=False), (2, 16)),
+        (EmbeddingConfig(variance=False, points=3), (2, 3, 16)),
+    ],
+)
+def test_other_embeddings_have_what_they_are_asked_for(embedding: EmbeddingConfig, shape: tuple[int, ...]) -> None:
+    """Means of norm one in their shape; variances only where asked for; no parameter that does nothing."""
+    torch.manual_seed(0)
+    encoder = Encoder(replace(TINY, embedding=embedding), VOCABULARY, MatchHead(9.0, 8.0)).eval()
+    ids, lengths = batch([VOCABULARY.encode(t) for t in ("a red star", "something round at night")])
+    total = torch.zeros(())
+    for encoding in (encoder.text(ids, lengths), encoder.image(torch.randn(2, 3, 32, 32))):
+        gaussian = encoding.gaussian
+        assert gaussian.mean.shape == shape
+        torch.testing.assert_close(gaussian.mean.norm(dim=-1), torch.ones(shape[:-1]))
+        assert (float(gaussian.log_variance.detach().std()) > 0) == embedding.variance
+        assert (encoding.mean_attention is not None) == embedding.attention
+        weights = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+        total = total + (weights * gaussian.mean + gaussian.log_variance).sum()
+    total.backward()
+    assert [name for name, value in encoder.named_parameters() if value.grad is None] == []
+
+
+def test_several_points_attend_differently() -> None:
+    """Each point of an input has weights of its own, which sum to one over its positions."""
+    torch.manual_seed(0)
+    config = replace(TINY, embedding=EmbeddingConfig(variance=False, points=3))
+    encoding = Encoder(config, VOCABULARY, MatchHead(9.0, 8.0)).eval().image(torch.randn(2, 3, 64, 64))
+    assert encoding.mean_attention is not None
+    torch.testing.assert_close(encoding.mean_attention.sum(-1), torch.ones(2, 3))
+    assert not encoding.mean_attention[:, 0].allclose(encoding.mean_attention[:, 1])
+    assert encoding.residual is not None
+    assert encoding.residual.shape == (2, 3, 16)
 
 
 @pytest.mark.parametrize("side", [33, 64, 97])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from corpus.manifest import Entry
-from models.errors import CorpusError
+from models.errors import ConfigError, CorpusError
 from models.image import Framing, encode_png
 from models.text import Vocabulary
 from training.config import DataConfig
@@ -45,6 +45,37 @@ def test_a_batch_holds_one_item_of_a_class(tmp_path: Path) -> None:
     for rows in plan:
         assert len({row % 7 for row in rows}) == len(rows) == 5
     assert {row % 7 for rows in plan for row in rows} == set(range(7))
+
+
+def test_several_items_of_a_class_where_asked_for(tmp_path: Path) -> None:
+    """Half as many classes with two different items each; as many items in an epoch as there are images."""
+    made = PairSource(entries(tmp_path, 60, 6), VOCABULARY, Framing(32, 0.9), DataConfig(per_class=2), 0)
+    plan = made.plan(0, 6)
+    assert sum(map(len, plan)) == 60
+    for rows in plan:
+        classes = [row % 6 for row in rows]
+        assert len(set(classes)) == 3
+        assert all(classes.count(each) == 2 for each in classes)
+    assert len({row for rows in plan for row in rows}) > 40
+
+
+def test_matches_are_the_own_captions_or_those_of_the_class(tmp_path: Path) -> None:
+    """bool [n, n · k]; images 0 and 3 are of one class, and match each other's captions only where asked to."""
+    rows = [0, 1, 3]
+    for label_matches, expected in (
+        (False, [[1, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        (True, [[1, 0, 1], [0, 1, 0], [1, 0, 1]]),
+    ):
+        config = DataConfig(captions=2, label_matches=label_matches)
+        made = PairSource(entries(tmp_path, 4, 3), VOCABULARY, Framing(32, 0.9), config, 0)
+        table = np.repeat(np.array(expected, dtype=bool), 2, axis=1)
+        assert np.array_equal(made.make(rows, 0).matches.numpy(), table)
+
+
+def test_matches_by_class_need_classes(tmp_path: Path) -> None:
+    """An image without one is refused before training, with what to change."""
+    with pytest.raises(ConfigError, match="label_matches"):
+        PairSource(entries(tmp_path, 4, None), VOCABULARY, Framing(32, 0.9), DataConfig(label_matches=True), 0)
 
 
 def test_without_labels_an_epoch_shows_each_image_once(tmp_path: Path) -> None:

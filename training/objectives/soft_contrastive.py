@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from models.distances import kl_to_standard_normal, negative_log_expected_likelihood, pairwise_squared_l2
+from models.embedding import Encoding
 from models.gaussian import Gaussian
 from models.match import MatchHead, pairwise_sample_distances
-from training.config import ObjectiveConfig
-
-
-@dataclass(frozen=True, eq=False)
-class LossParts:
-    """The terms of the loss, each before its weight, and their weighted sum."""
-
-    match: Tensor
-    kl: Tensor
-    uniformity: Tensor
-    spread: Tensor
-    total: Tensor
-
-    def as_floats(self) -> dict[str, float]:
-        """For reports."""
-        return {name: float(value.detach()) for name, value in vars(self).items()}
+from training.objective_config import SoftContrastiveConfig
+from training.objectives.objective import LossParts, Objective
 
 
 def soft_contrastive(logits: Tensor, matches: Tensor) -> Tensor:
@@ -52,28 +38,29 @@ def uniformity(points: Tensor) -> Tensor:
     return (-2 * squared).exp().mean().log()
 
 
-def spread(images: Gaussian, texts: Gaussian) -> Tensor:
+def spread(images: Gaussian, texts: Gaussian, matches: Tensor) -> Tensor:
     """Σ −log N(Δ; 0, diag(s + t)) over matching pairs, with the means detached: Penumbra's spread term.
 
     It teaches the variances how far an item's matches really lie, and it cannot collapse; the means do not feel it.
 
     Args:
         images: Gaussian [n, dim].
-        texts: Gaussian [n · k, dim]; the k rows from k · i on match image i.
+        texts: Gaussian [m, dim].
+        matches: bool [n, m].
     """
-    images = images[torch.arange(len(images)).repeat_interleave(len(texts) // len(images))]
-    held = [Gaussian(g.mean.detach(), g.log_variance) for g in (images, texts)]
+    rows, columns = matches.nonzero(as_tuple=True)
+    held = [Gaussian(g.mean.detach(), g.log_variance) for g in (images[rows], texts[columns])]
     return negative_log_expected_likelihood(*held).sum()
 
 
-class Objective(nn.Module):
-    """The published loss with its learned match head; image i matches the captions k · i to k · i + k − 1 alone.
+class SoftContrastiveObjective(Objective):
+    """The published loss of PCME with its learned match head.
 
     Args:
         config: its weights; a term of weight zero costs nothing.
     """
 
-    def __init__(self, config: ObjectiveConfig) -> None:
+    def __init__(self, config: SoftContrastiveConfig) -> None:
         super().__init__()
         self.config = config
         self.scale = nn.Parameter(torch.tensor(config.scale))
@@ -84,25 +71,22 @@ class Objective(nn.Module):
         """The match head as learned so far."""
         return MatchHead(float(self.scale.detach()), float(self.shift.detach()))
 
-    def forward(self, images: Gaussian, texts: Gaussian, generator: torch.Generator) -> LossParts:
-        """Compute the loss of n images with k captions each.
-
-        Args:
-            images: Gaussian [n, dim].
-            texts: Gaussian [n · k, dim].
-            generator: where the samples' noise comes from, on the CPU.
-        """
-        points = [g.sample(self._noise(g, generator)) for g in (images, texts)]
-        logits = self.shift - self.scale * pairwise_sample_distances(*points)
-        matches = torch.eye(len(images), dtype=torch.bool, device=logits.device)
-        matches = matches.repeat_interleave(len(texts) // len(images), dim=1)
-        match = soft_contrastive(logits, matches)
-        zero, config = match.new_zeros(()), self.config
-        kl = sum((kl_to_standard_normal(g).sum() for g in (images, texts)), zero) if config.kl_weight else zero
-        even = uniformity(torch.cat(points).flatten(0, 1)) if config.uniformity_weight else zero
-        wide = spread(images, texts) if config.spread_weight else zero
-        total = match + config.kl_weight * kl + config.uniformity_weight * even + config.spread_weight * wide
-        return LossParts(match, kl, even, wide, total)
+    def forward(self, images: Encoding, texts: Encoding, matches: Tensor, generator: torch.Generator) -> LossParts:
+        """See `Objective`; the generator gives the samples' noise."""
+        config, (x, y) = self.config, (images.gaussian, texts.gaussian)
+        points = [g.sample(self._noise(g, generator)) for g in (x, y)]
+        match = soft_contrastive(self.shift - self.scale * pairwise_sample_distances(*points), matches)
+        terms, total = {"match": match}, match
+        if config.kl_weight:
+            terms["kl"] = kl_to_standard_normal(x).sum() + kl_to_standard_normal(y).sum()
+            total = total + config.kl_weight * terms["kl"]
+        if config.uniformity_weight:
+            terms["uniformity"] = uniformity(torch.cat(points).flatten(0, 1))
+            total = total + config.uniformity_weight * terms["uniformity"]
+        if config.spread_weight:
+            terms["spread"] = spread(x, y, matches)
+            total = total + config.spread_weight * terms["spread"]
+        return LossParts(total, terms)
 
     def _noise(self, gaussian: Gaussian, generator: torch.Generator) -> Tensor:
         shape = (len(gaussian), self.config.samples, gaussian.dim)

@@ -1,4 +1,4 @@
-"""The objective against the reference values, brute force, and what its terms are for."""
+"""The soft contrastive objective: the reference values, brute force, and what its terms are for."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from gaussians import encoded, generator, own, some
 from reference import Reference
 from torch.distributions import Normal
 
 from models.distances import kl_to_standard_normal
 from models.gaussian import Gaussian
 from models.match import pairwise_sample_distances
-from training.config import ObjectiveConfig
-from training.objectives import Objective, soft_contrastive, spread, uniformity
-
-
-def some(n: int, dim: int, seed: int) -> Gaussian:
-    """Gaussians around the unit sphere, with gradients."""
-    g = torch.Generator().manual_seed(seed)
-    mean = torch.nn.functional.normalize(torch.randn(n, dim, generator=g), dim=-1).requires_grad_()
-    return Gaussian(mean, (torch.randn(n, dim, generator=g) - 4).requires_grad_())
+from training.objective_config import SoftContrastiveConfig
+from training.objectives.soft_contrastive import SoftContrastiveObjective, soft_contrastive, spread, uniformity
 
 
 @pytest.mark.shared
@@ -80,7 +74,7 @@ def test_soft_contrastive_does_not_overflow() -> None:
 def test_spread_is_the_log_density_and_leaves_the_means_alone() -> None:
     """−log N(Δ; 0, s + t) by torch.distributions; only variances get a gradient."""
     x, y = some(5, 8, 1), some(5, 8, 2)
-    value = spread(x, y)
+    value = spread(x, y, own(5))
     density = Normal(torch.zeros(()), (x.variance + y.variance).sqrt()).log_prob(x.mean - y.mean)
     torch.testing.assert_close(value, -density.sum())
     value.backward()
@@ -95,43 +89,62 @@ def test_spread_is_least_where_the_variance_is_the_squared_difference() -> None:
     optimiser = torch.optim.Adam([x.log_variance], lr=0.05)
     for _ in range(400):
         optimiser.zero_grad()
-        spread(x, y).backward()
+        spread(x, y, own(1)).backward()
         optimiser.step()
     assert float(x.variance.detach()) == pytest.approx(0.25, rel=1e-2)
 
 
 def test_weights_of_zero_are_pcme_without_the_terms() -> None:
-    """The total is the weighted sum of the parts, and a term of weight zero is not computed."""
-    x, y = some(4, 8, 1), some(4, 8, 2)
-    plain = Objective(ObjectiveConfig(kl_weight=0, spread_weight=0))(x, y, torch.Generator().manual_seed(0))
-    figures = plain.as_floats()
-    assert figures["total"] == figures["match"]
-    assert figures["kl"] == figures["spread"] == figures["uniformity"] == 0
-    config = ObjectiveConfig(kl_weight=0.1, uniformity_weight=2.0, spread_weight=0.3)
-    parts = Objective(config)(x, y, torch.Generator().manual_seed(0))
-    expected = plain.match + 0.1 * parts.kl + 2 * parts.uniformity + 0.3 * parts.spread
+    """The total is the weighted sum of the terms, and a term of weight zero is not computed."""
+    x, y = encoded(some(4, 8, 1)), encoded(some(4, 8, 2))
+    config = SoftContrastiveConfig(kl_weight=0.0)
+    plain = SoftContrastiveObjective(config)(x, y, own(4), generator())
+    assert plain.terms.keys() == {"match"}
+    assert plain.total.equal(plain.terms["match"])
+    config = SoftContrastiveConfig(kl_weight=0.1, uniformity_weight=2.0, spread_weight=0.3)
+    parts = SoftContrastiveObjective(config)(x, y, own(4), generator())
+    terms = parts.terms
+    expected = terms["match"] + 0.1 * terms["kl"] + 2 * terms["uniformity"] + 0.3 * terms["spread"]
     torch.testing.assert_close(parts.total, expected)
+    torch.testing.assert_close(terms["match"], plain.total)
+    kl = sum(kl_to_standard_normal(g.gaussian).sum() for g in (x, y))
+    torch.testing.assert_close(terms["kl"], kl)
 
 
-def test_all_captions_of_an_image_are_its_matches() -> None:
-    """With k captions an image the loss is that of each block of captions, row i of a block matching image i."""
-    config = ObjectiveConfig(kl_weight=0.0, spread_weight=1.0, samples=1)
+def test_every_match_of_the_table_is_one() -> None:
+    """The match term is that of the given table, and the spread term sums over its pairs, whatever matches."""
+    config = SoftContrastiveConfig(kl_weight=0.0, spread_weight=1.0, samples=1)
     x, y = some(3, 8, 1), some(6, 8, 2)
-    # Points, so that no noise is drawn that the blocks would have to share.
+    # Points, so that no noise is drawn.
     x, y = (Gaussian(g.mean.detach(), torch.full_like(g.mean, -60.0)) for g in (x, y))
-    whole = Objective(config)(x, y, torch.Generator().manual_seed(0))
-    given = torch.tensor([[1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]], dtype=torch.bool)
+    matches = torch.tensor([[1, 1, 0, 0, 0, 1], [0, 0, 1, 1, 0, 0], [1, 0, 0, 0, 1, 1]], dtype=torch.bool)
+    terms = SoftContrastiveObjective(config)(encoded(x), encoded(y), matches, generator()).terms
     logits = config.shift - config.scale * pairwise_sample_distances(x.mean[:, None], y.mean[:, None])
-    torch.testing.assert_close(whole.match, soft_contrastive(logits, given))
-    blocks = [Objective(config)(x, y[start::2], torch.Generator().manual_seed(0)) for start in (0, 1)]
-    for name in ("match", "spread"):
-        torch.testing.assert_close(getattr(whole, name), sum(getattr(block, name) for block in blocks))
+    torch.testing.assert_close(terms["match"], soft_contrastive(logits, matches))
+    pairs = [(i, j) for i in range(3) for j in range(6) if matches[i, j]]
+    density = [
+        Normal(torch.zeros(()), (x[i].variance + y[j].variance).sqrt()).log_prob(x[i].mean - y[j].mean).sum()
+        for i, j in pairs
+    ]
+    torch.testing.assert_close(terms["spread"], -torch.stack(density).sum())
+
+
+def test_points_are_the_limit_of_narrow_gaussians() -> None:
+    """PCME of means alone: one sample of a point gives the loss that any number of samples of it gives."""
+    x, y = (Gaussian(some(4, 8, seed).mean, torch.full((4, 8), -40.0)) for seed in (1, 2))
+    losses = [
+        SoftContrastiveObjective(SoftContrastiveConfig(samples=j, kl_weight=0.0))(
+            encoded(x), encoded(y), own(4), generator()
+        ).total
+        for j in (1, 7)
+    ]
+    torch.testing.assert_close(losses[0], losses[1])
 
 
 def test_the_match_head_is_learned() -> None:
     """Scale and shift get gradients."""
-    objective = Objective(ObjectiveConfig())
-    objective(some(4, 8, 1), some(4, 8, 2), torch.Generator().manual_seed(0)).total.backward()
+    objective = SoftContrastiveObjective(SoftContrastiveConfig())
+    objective(encoded(some(4, 8, 1)), encoded(some(4, 8, 2)), own(4), generator()).total.backward()
     assert objective.scale.grad is not None
     assert objective.shift.grad is not None
     assert float(objective.scale.grad) != 0
