@@ -53,10 +53,11 @@ def test_pseudo_matches_by_loops() -> None:
 def test_the_head_agrees_with_the_learned_logit_where_it_is_zero() -> None:
     """At d = √(b/a) both are one half, and there they have the same slope."""
     objective = ClosedFormObjective(ClosedFormConfig(scale=4.0, shift=3.0))
-    distance = torch.tensor((3 / 4) ** 0.5, dtype=torch.float64, requires_grad=True)
+    zero_at = (3 / 4) ** 0.5
+    distance = torch.tensor(zero_at, dtype=torch.float64, requires_grad=True)
     logit = 3 - 4 * distance.square()
     (slope,) = torch.autograd.grad(logit, distance)
-    assert objective.head.shift - objective.head.scale * float(distance) == pytest.approx(0, abs=1e-6)
+    assert objective.head.shift - objective.head.scale * zero_at == pytest.approx(0, abs=1e-6)
     assert -objective.head.scale == pytest.approx(float(slope))
 
 
