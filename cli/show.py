@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import isnan
 from typing import Any
 
 from rich.console import Console
@@ -52,6 +53,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def number(value: float | None, decimals: int = 3) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None or isnan(value) else f"{value:.{decimals}f}"
+
+
 def ranking_table(ranking: Mapping[Direction, RankingQuality], match: str) -> Table:
     """Ranking quality, one line for each direction; `match` says what counts as one."""
     table = Table(title=f"Ranking by the distance of the means, in % ({match})")
@@ -72,7 +78,7 @@ def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str)
     for direction, each in confidence.items():
         for name, row in each.abstention.items():
             shares = (percent(row.risk[-1]), percent(row.risk[4]), f"{row.area:.3f}")
-            table.add_row(direction, name.replace("_", " "), f"{row.auroc:.3f}", *shares)
+            table.add_row(direction, name.replace("_", " "), number(row.auroc), *shares)
     return table
 
 

@@ -14,7 +14,7 @@ from corpus.manifest import Entry
 from evaluation import positives as positives_module
 from evaluation.confidence import SCORES, confidence, tops
 from evaluation.positives import Positives
-from evaluation.protocols import Embedded
+from evaluation.protocols import Embedded, rank
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
@@ -62,9 +62,11 @@ def test_scores_are_held_against_their_own_answers() -> None:
     rng = default_rng(0)
     table = rng.random((40, 12)) < 0.3
     table[3] = False
-    entries = [Entry(str(i), Path("x.png")) for i in range(12)]
+    entries = [Entry(str(i), Path("x.png"), ("text",) * (4 if i < 4 else 3)) for i in range(12)]
     wider, own = Positives.of_mask(table), Positives.of_mask(table & (rng.random((40, 12)) < 0.5))
-    found = confidence(Embedded(entries, ITEMS, QUERIES), Direction.TEXT_TO_IMAGE, own, wider, HEAD, MEAN_ONLY)
+    ranked = rank(QUERIES, ITEMS, own, wider)
+    embedded = Embedded(entries, ITEMS, QUERIES)
+    found = confidence(embedded, Direction.TEXT_TO_IMAGE, ranked, wider, HEAD, MEAN_ONLY)
     asked = table.any(axis=1)
     full, points = tops(QUERIES, ITEMS, HEAD), tops(QUERIES, ITEMS, MEAN_ONLY, means_alone=True)
     rows = np.arange(40)

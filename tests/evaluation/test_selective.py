@@ -59,7 +59,7 @@ def test_bins_by_hand() -> None:
     assert len(found.values) == 10
     assert found.spearman == pytest.approx(-1)
     assert found.slope == pytest.approx(-0.25)
-    assert found.sigma[0] == 0.5
+    assert found.score[0] == 0.5
     assert found.values[0] == pytest.approx(5 - 0.125)
 
 
