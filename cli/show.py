@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
 from typing import Any
@@ -14,6 +14,7 @@ from rich.table import Table
 from corpus.manifest import Corpus
 from evaluation.confidence import Confidence
 from evaluation.protocols import RankingQuality
+from evaluation.sensitivity import Response, Series
 from models.calibration import Direction
 
 CONSOLE = Console()
@@ -80,6 +81,25 @@ def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str)
             shares = (percent(row.risk[-1]), percent(row.risk[4]), f"{row.area:.3f}")
             table.add_row(direction, name.replace("_", " "), number(row.auroc), *shares)
     return table
+
+
+def sensitivity_table(series: Sequence[Series]) -> Table:
+    """σ, and the distance to the nearest answer, at the first and the last level, and how they follow the levels."""
+    table = Table(title="Against what should raise it: σ, beside the distance to the nearest answer")
+    for heading in ("of", "against", "signal", "first", "last", "ρ", "rising", "AUROC"):
+        table.add_column(heading, justify="left" if heading in ("of", "against", "signal") else "right", no_wrap=True)
+    for each in series:
+        for name, response in (("σ", each.sigma), ("distance", each.distance)):
+            table.add_row(each.side, each.what, name, *_answer(response))
+    return table
+
+
+def _answer(response: Response | None) -> tuple[str, ...]:
+    if response is None:
+        return ("–",) * 5
+    rising = "–" if response.share_rising is None else f"{100 * response.share_rising:.0f} %"
+    ends = (number(response.means[place]) for place in (0, -1))
+    return *ends, number(response.spearman, 2), rising, number(response.auroc, 2)
 
 
 def calibration_table(figures: Mapping[str, Any]) -> Table:

@@ -76,7 +76,8 @@ class Confidence:
                 )
         for figure, title in (("auroc", "R-AUROC"), ("area", "area under risk against coverage")):
             said = [_outcome(each) for each in self.contests if each.figure == figure]
-            yield f"knowing which first answers are wrong, by {title}: {'; '.join(said)}."
+            if said:
+                yield f"knowing which first answers are wrong, by {title}: {'; '.join(said)}."
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -162,14 +163,18 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
 def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: bool) -> tuple[Tensor, Tensor, Tensor]:
     if means_alone:
-        distance = (pairwise_squared_l2(queries.mean, items.mean) + DISTANCE_EPSILON).sqrt()
-        zero = torch.zeros(1)
-        probability = torch.sigmoid(head.offset_of(zero, zero) - head.scale * distance)
+        probability = by_means(head, pairwise_squared_l2(queries.mean, items.mean))
     else:
         probability = closed_form(queries, items, head)
     best = probability.topk(min(2, len(items)), dim=1)
     second = best.values[:, 1] if len(items) > 1 else torch.zeros(len(queries))
     return best.indices[:, 0], best.values[:, 0], second
+
+
+def by_means(head: MatchHead, squared: Tensor) -> Tensor:
+    """Match probabilities of a model without variances, from squared distances of any shape."""
+    zero = torch.zeros(1)
+    return torch.sigmoid(head.offset_of(zero, zero) - head.scale * (squared + DISTANCE_EPSILON).sqrt())
 
 
 def _listed(positives: Positives, items: Ints) -> Bools:

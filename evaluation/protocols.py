@@ -59,7 +59,7 @@ def embed(encoder: Encoder, entries: Sequence[Entry], progress: Progress | None 
     total = len(entries) + len(texts)
     images, done = [], 0
     with ThreadPoolExecutor(2) as pool:
-        for pixels in _framed(encoder, entries, pool, batch):
+        for pixels in framed(encoder, entries, pool, batch):
             images.append(encoder.encode_pixels(normalise(pixels)).to("cpu"))
             done += len(pixels)
             report(done, total)
@@ -70,7 +70,7 @@ def embed(encoder: Encoder, entries: Sequence[Entry], progress: Progress | None 
     return Embedded(entries, concatenate(images), concatenate(captions))
 
 
-def _framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor, batch: int) -> Iterator[Pixels]:
+def framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor, batch: int) -> Iterator[Pixels]:
     """Batches of framed pictures, one batch ahead of who asks."""
 
     def read(part: Sequence[Entry]) -> Pixels:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isnan
 from typing import Any, Final
 
 import numpy as np
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.confidence import Confidence, confidence
+from evaluation.disturbed import Disturbed
 from evaluation.metrics import r_precision
 from evaluation.positives import Positives, Progress, Ranks, rank_positives
 from evaluation.protocols import (
@@ -24,6 +24,7 @@ from evaluation.protocols import (
     rsum,
 )
 from evaluation.relevance import Relevance, alike_in_categories, for_direction, plausible, relevant, same_words
+from evaluation.sensitivity import Series, disturbed_series, observed_series
 from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation, telling_sigma
 from models.calibration import Direction
@@ -47,6 +48,7 @@ class Figures:
         variances: their state, for images and texts.
         ambiguity: σ against the true number of matches, where that is known.
         recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
+        sensitivity: σ against what should raise it.
     """
 
     ranking: Mapping[Direction, RankingQuality]
@@ -57,6 +59,7 @@ class Figures:
     variances: Mapping[str, VarianceState]
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
     recall_1_exact: float | None
+    sensitivity: tuple[Series, ...] | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -71,12 +74,7 @@ class Figures:
             yield from (f"{direction}: {line}" for line in sure.sentences)
         for side, state in self.variances.items():
             yield f"{side}: {state.verdict}"
-        for side, found in (self.ambiguity or {}).items():
-            if not isnan(found.spearman):
-                yield (
-                    f"{side}: Spearman's ρ between σ and the logarithm of the true number of matches is "
-                    f"{found.spearman:.3f} ({found.items:,} items)."
-                )
+        yield from (each.sentence for each in self.sensitivity or () if each.sentence is not None)
         if self.recall_1_exact is not None:
             yield f"Recall@1 of captions that are true of one image only: {100 * self.recall_1_exact:.1f} %."
 
@@ -95,22 +93,25 @@ class Figures:
             "variances": {key: value.to_dict() for key, value in self.variances.items()},
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
             "recall_1_exact": self.recall_1_exact,
+            "sensitivity": [each.to_dict() for each in self.sensitivity or ()],
         }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which rankings are wanted beside the usual one.
+    """What is wanted beside the usual ranking.
 
     Args:
         same_words: one in which the images of captions of the same words count as each other's.
         folds: one averaged over so many parts of the collection.
         tables: one by each given table of positives.
+        disturbed: queries with less and less left of them, for σ against what should raise it.
     """
 
     same_words: bool = False
     folds: int | None = None
     tables: Sequence[Table] = ()
+    disturbed: Sequence[Disturbed] = ()
 
 
 def measure(
@@ -133,6 +134,7 @@ def measure(
     own, matches = (relevant(embedded.entries, each) for each in (Relevance.INSTANCE, kind))
     known = kind is Relevance.TRUTH
     ranked = rank_both_ways(embedded, own, matches, progress)
+    mean_only = None if encoder.calibration is None else encoder.calibration.mean_only_heads
     return Figures(
         {direction: each.quality for direction, each in ranked.items()},
         _further(embedded, kind, matches, asked),
@@ -142,6 +144,10 @@ def measure(
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
         recall_1_of_exact(ranked[Direction.TEXT_TO_IMAGE].wider) if known else None,
+        (
+            *observed_series(embedded, ranked, matches if known else None, mean_only),
+            *(disturbed_series(each, embedded, own, matches, mean_only) for each in asked.disturbed),
+        ),
     )
 
 

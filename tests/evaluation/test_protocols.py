@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.random import default_rng
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
+from corpus.scenes.truth import truth_of
+from evaluation import protocols, relevance
 from evaluation.calibration import calibrate
-from evaluation.positives import Positives
+from evaluation.positives import Positives, Ranks, rank_positives
 from evaluation.protocols import Embedded, embed, quality_in_folds, rank, ranking_quality, rsum
 from evaluation.relevance import Relevance, alike_in_categories, owners, plausible, relevant, same_words
 from evaluation.report import Asked, measure, recall_1_of_exact
@@ -219,6 +224,28 @@ def test_a_bad_table_is_named(tmp_path: Path, content: str | None) -> None:
         (tmp_path / "x_image_to_caption.json").write_text(content)
     with pytest.raises(CorpusError, match=r"x_image_to_caption\.json is no table of ids"):
         read_tables(tmp_path, ENTRIES)
+
+
+def test_a_report_ranks_once_and_works_out_the_truth_once(
+    encoder: Encoder, scenes: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recalls, bins, exact captions and sensitivity come from one ranking a direction, and change nothing of it."""
+    embedded, rankings, truths = embed(encoder, scenes.entries), [], []
+    monkeypatch.setattr(encoder, "calibration", calibrate(embedded, encoder.match))
+
+    def ranked(*given: Any, **named: Any) -> tuple[Ranks, ...]:
+        rankings.append(given)
+        return rank_positives(*given, **named)
+
+    def truth(entries: Sequence[Entry]) -> NDArray[np.bool_]:
+        truths.append(entries)
+        return truth_of(entries)
+
+    expected = ranking_quality(embedded)
+    monkeypatch.setattr(protocols, "rank_positives", ranked)
+    monkeypatch.setattr(relevance, "truth_of", truth)
+    assert measure(embedded, encoder).ranking == expected
+    assert (len(rankings), len(truths)) == (2, 1)
 
 
 def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None:
