@@ -52,7 +52,8 @@ class Confidence:
         r_precision: R-Precision by what plausibly matches, likewise.
         mean_only_recall_1: Recall@1 in bins of the first answer's probability by the means alone.
         mean_only_r_precision: R-Precision likewise.
-        contests: σ and the probability, each against the probability by the means alone.
+        contests: σ and the probability, each against the probability by the means alone; none where σ tells nothing
+            apart, of the queries or of the items.
     """
 
     abstention: Mapping[str, Abstention]
@@ -110,7 +111,8 @@ def confidence(
         None if sigma is None else in_bins(sigma, precision),
         in_bins(points.probability, first),
         in_bins(points.probability, precision),
-        _against_means(scored, groups),
+        # Where no σ differs, the two probabilities are one up to rounding.
+        () if sigma is None and telling_sigma(items) is None else _against_means(scored, groups),
     )
 
 

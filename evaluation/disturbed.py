@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -58,25 +58,34 @@ def disturb(
         batch: how many pictures are encoded together.
     """
     captions = [caption for entry in embedded.entries for caption in entry.captions]
-    long = np.array([row for row, text in enumerate(captions) if len(text.split()) >= LEAST_WORDS], dtype=np.int64)
-    images = np.sort(default_rng([seed, 0]).permutation(len(embedded.entries))[:MOST_IMAGES])
-    texts = np.sort(default_rng([seed, 1]).permutation(long)[:MOST_CAPTIONS])
+    long = [row for row, text in enumerate(captions) if len(text.split()) >= LEAST_WORDS]
+    images = _some(np.arange(len(embedded.entries)), MOST_IMAGES, [seed, 0])
+    texts = _some(np.array(long, dtype=np.int64), MOST_CAPTIONS, [seed, 1])
     total = len(images) * (len(ERASED) + len(BLURRED) - 2) + len(texts) * (len(DROPPED) - 1)
+    advance = _counting(progress or (lambda done, total: None), total)
+    pictured = _disturb_images(encoder, embedded, images, seed, batch, advance) if len(images) else ()
+    if not len(texts):
+        return pictured
+    chosen = [captions[row] for row in texts]
+    dropped = (_dropped(encoder, chosen, share, seed, 4 * batch, advance) for share in DROPPED[1:])
+    encoded = (embedded.texts[torch.from_numpy(texts)], *dropped)
+    return (*pictured, Disturbed(Direction.TEXT_TO_IMAGE, "dropped", texts, DROPPED, encoded))
+
+
+def _some(rows: Ints, most: int, seed: Sequence[int]) -> Ints:
+    """At most so many of the rows, in their order."""
+    return np.sort(default_rng(seed).permutation(rows)[:most])
+
+
+def _counting(progress: Progress, total: int) -> Advance:
     done = 0
 
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)
 
-    pictured = _disturb_images(encoder, embedded, images, seed, batch, advance) if len(images) else ()
-    chosen = [captions[row] for row in texts]
-    dropped = [_dropped(encoder, chosen, share, seed, 4 * batch, advance) for share in DROPPED[1:] if chosen]
-    if not chosen:
-        return pictured
-    encoded = (embedded.texts[torch.from_numpy(texts)], *dropped)
-    return (*pictured, Disturbed(Direction.TEXT_TO_IMAGE, "dropped", texts, DROPPED, encoded))
+    return advance
 
 
 def _disturb_images(

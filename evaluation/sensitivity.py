@@ -143,31 +143,29 @@ def disturbed_series(
         wider: the images that each caption matches.
         mean_only: for each direction, the head of the means alone.
     """
-    direction = disturbed.direction
-    items = embedded.sides(direction)[1]
-    turned = (for_direction(positives, direction) for positives in (own, wider))
-    mine, all_of_mine = (positives.take(disturbed.rows, np.arange(positives.item_count)) for positives in turned)
-    ranked = [rank(queries, items, mine, all_of_mine) for queries in disturbed.encoded]
-    table = np.stack([each.nearest for each in ranked])
-    sigma = telling_sigma(concatenate(disturbed.encoded))
-    tables = (
-        {"nearest_distance": table}
-        if sigma is None
-        else {"sigma": sigma.reshape(table.shape), "nearest_distance": table}
-    )
-    responses = {name: response_within(disturbed.levels, values) for name, values in tables.items()}
+    ranked = _ranked_levels(disturbed, embedded, own, wider)
+    distance, sigma = np.stack([each.nearest for each in ranked]), telling_sigma(concatenate(disturbed.encoded))
+    table = None if sigma is None else sigma.reshape(distance.shape)
+    head = None if mean_only is None else mean_only[disturbed.direction]
     return Series(
-        SIDES[direction],
+        SIDES[disturbed.direction],
         disturbed.what,
         disturbed.levels,
         (len(disturbed.rows),) * len(disturbed.levels),
-        responses.get("sigma"),
-        responses["nearest_distance"],
-        None if mean_only is None else tuple(_probability(mean_only[direction], row) for row in table),
+        None if table is None else response_within(disturbed.levels, table),
+        response_within(disturbed.levels, distance),
+        None if head is None else tuple(_probability(head, row) for row in distance),
         tuple(_mean(each.found_first) for each in ranked),
         tuple(_mean(precision_at_r(each.wider)) for each in ranked),
-        None if sigma is None else _contest(tables["sigma"], table),
+        None if table is None else _contest(table, distance),
     )
+
+
+def _ranked_levels(disturbed: Disturbed, embedded: Embedded, own: Positives, wider: Positives) -> list[Ranked]:
+    turned = (for_direction(positives, disturbed.direction) for positives in (own, wider))
+    mine, all_of_mine = (positives.take(disturbed.rows, np.arange(positives.item_count)) for positives in turned)
+    items = embedded.sides(disturbed.direction)[1]
+    return [rank(queries, items, mine, all_of_mine) for queries in disturbed.encoded]
 
 
 def observed_series(
