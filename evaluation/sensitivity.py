@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -95,8 +96,8 @@ class Series:
 
     @property
     def sentence(self) -> str | None:
-        """Whether σ notices, and whether the means do; None without σ."""
-        if self.sigma is None:
+        """Whether σ notices, and whether the means do; None without σ, and where nothing varies."""
+        if self.sigma is None or isnan(self.sigma.spearman):
             return None
         title = TITLES[self.what]
         if self.sigma.share_rising is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -243,6 +244,9 @@ def test_what_does_not_vary_has_no_correlation() -> None:
     found = response_across(np.array([5, 5, 5]), np.arange(3.0), [np.arange(3)])
     assert np.isnan(found.spearman)
     assert found.means == (1.0,)
+    series = Series("texts", "length", (5.0,), (3,), found, found, None, (0.5,), (0.5,))
+    assert series.sentence is None
+    assert replace(series, sigma=replace(found, spearman=0.5)).sentence is not None
 
 
 def test_a_model_of_points_is_measured_without_its_sigma(scenes: Corpus) -> None:
