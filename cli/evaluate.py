@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, confidence_table, progress, ranking_table, say, say_left_out
+from cli.show import (
+    CONSOLE,
+    calibration_table,
+    confidence_table,
+    progress,
+    ranking_table,
+    say,
+    say_left_out,
+    sensitivity_table,
+)
 from corpus.read import read
 from evaluation.calibration import calibrate
+from evaluation.disturbed import Disturbed, disturb
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance
 from evaluation.report import Asked, measure
@@ -36,6 +47,10 @@ def command(
     positives: Annotated[
         Path | None, typer.Option(help="A folder with tables of positives (CxC, ECCV Caption).")
     ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(help="Also erase and blur some images and drop words from captions, and see whether σ rises."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
     skip_bad: SkipBad = False,
 ) -> None:
@@ -43,13 +58,18 @@ def command(
     loaded = checkpoint.load(model)
     embedded = _embed(loaded, data, split, skip_bad)
     tables = () if positives is None else read_tables(positives, embedded.entries)
+    disturbed: Sequence[Disturbed] = ()
+    if sensitivity:
+        with progress("disturbing") as report:
+            disturbed = disturb(loaded.encoder, embedded, report)
     with progress("ranking") as report:
-        figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables), report)
+        figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables, disturbed), report)
     for name, ranking in {"recall of the own image": figures.ranking, **figures.further}.items():
         CONSOLE.print(ranking_table(ranking, name))
     CONSOLE.print(calibration_table(figures.reliability))
     if figures.confidence is not None:
         CONSOLE.print(confidence_table(figures.confidence, str(figures.reliability["relevance"])))
+    CONSOLE.print(sensitivity_table(figures.sensitivity or ()))
     for line in figures.sentences:
         say(f"• {line}")
     for table in tables:

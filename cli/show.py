@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from corpus.manifest import Corpus
 from evaluation.confidence import Confidence
 from evaluation.protocols import RankingQuality
+from evaluation.sensitivity import Response, Series
 from models.calibration import Direction
 
 CONSOLE = Console()
@@ -52,6 +54,11 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
+def number(value: float | None, decimals: int = 3) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None or isnan(value) else f"{value:.{decimals}f}"
+
+
 def ranking_table(ranking: Mapping[Direction, RankingQuality], match: str) -> Table:
     """Ranking quality, one line for each direction; `match` says what counts as one."""
     table = Table(title=f"Ranking by the distance of the means, in % ({match})")
@@ -72,8 +79,27 @@ def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str)
     for direction, each in confidence.items():
         for name, row in each.abstention.items():
             shares = (percent(row.risk[-1]), percent(row.risk[4]), f"{row.area:.3f}")
-            table.add_row(direction, name.replace("_", " "), f"{row.auroc:.3f}", *shares)
+            table.add_row(direction, name.replace("_", " "), number(row.auroc), *shares)
     return table
+
+
+def sensitivity_table(series: Sequence[Series]) -> Table:
+    """σ, and the distance to the nearest answer, at the first and the last level, and how they follow the levels."""
+    table = Table(title="Against what should raise it: σ, beside the distance to the nearest answer")
+    for heading in ("of", "against", "signal", "first", "last", "ρ", "rising", "AUROC"):
+        table.add_column(heading, justify="left" if heading in ("of", "against", "signal") else "right", no_wrap=True)
+    for each in series:
+        for name, response in (("σ", each.sigma), ("distance", each.distance)):
+            table.add_row(each.side, each.what, name, *_answer(response))
+    return table
+
+
+def _answer(response: Response | None) -> tuple[str, ...]:
+    if response is None:
+        return ("–",) * 5
+    rising = "–" if response.share_rising is None else f"{100 * response.share_rising:.0f} %"
+    ends = (number(response.means[place]) for place in (0, -1))
+    return *ends, number(response.spearman, 2), rising, number(response.auroc, 2)
 
 
 def calibration_table(figures: Mapping[str, Any]) -> Table:

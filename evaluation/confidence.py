@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -10,16 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evaluation.contest import Contest, Scored, contests
 from evaluation.metrics import precision_at_r
-from evaluation.positives import Bools, Floats, Positives, query_blocks, rank_positives
-from evaluation.protocols import Embedded, distances_between
+from evaluation.positives import Bools, Floats, Ints, Positives, query_blocks
+from evaluation.protocols import Embedded, Ranked
+from evaluation.relevance import owners
 from evaluation.selective import Abstention, Bins, abstention, in_bins
+from evaluation.uncertainty import telling_sigma
 from models.calibration import Direction
 from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
 from models.match import DISTANCE_EPSILON, MatchHead, closed_form
 
 SCORES: Final = ("sigma", "probability", "margin", "mean_only_probability", "mean_only_margin")
+
+TITLES: Final = {
+    "sigma": "σ",
+    "probability": "the calibrated probability",
+    "mean_only_probability": "the mean-only probability",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,55 +42,114 @@ class Tops:
 
 @dataclass(frozen=True)
 class Confidence:
-    """What abstaining by each of `SCORES` keeps away, and ranking figures in bins of the query's σ.
+    """What abstaining by each of `SCORES` keeps away, and ranking figures in bins of what a query is doubted by.
 
     Args:
         abstention: by σ of the query, by the probability of the first answer and by its margin; the last two also of a
-            model that sees the means alone, for the answers of that model.
-        recall_1: Recall@1 by instance, in bins of σ.
+            model that sees the means alone, for the answers of that model. Without `sigma` where σ tells no query from
+            another.
+        recall_1: Recall@1 by instance, in bins of σ; None where σ tells no query from another.
         r_precision: R-Precision by what plausibly matches, likewise.
+        mean_only_recall_1: Recall@1 in bins of the first answer's probability by the means alone.
+        mean_only_r_precision: R-Precision likewise.
+        contests: σ and the probability, each against the probability by the means alone; none where σ tells nothing
+            apart, of the queries or of the items.
     """
 
     abstention: Mapping[str, Abstention]
-    recall_1: Bins
-    r_precision: Bins
+    recall_1: Bins | None
+    r_precision: Bins | None
+    mean_only_recall_1: Bins
+    mean_only_r_precision: Bins
+    contests: tuple[Contest, ...]
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """What σ and the probabilities know of the answers, beside what the means alone know."""
+        for name, bins, beside in (
+            ("Recall@1", self.recall_1, self.mean_only_recall_1),
+            ("R-Precision", self.r_precision, self.mean_only_r_precision),
+        ):
+            if bins is not None:
+                yield (
+                    f"over ten bins of σ, Spearman's ρ with {name} is {bins.spearman:.2f} (slope {bins.slope:.3g}); "
+                    f"over ten bins of the mean-only probability {beside.spearman:.2f} (slope {beside.slope:.3g})."
+                )
+        for figure, title in (("auroc", "R-AUROC"), ("area", "area under risk against coverage")):
+            said = [_outcome(each) for each in self.contests if each.figure == figure]
+            if said:
+                yield f"knowing which first answers are wrong, by {title}: {'; '.join(said)}."
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return asdict(self)
+        return {**asdict(self), "contests": [each.to_dict() for each in self.contests]}
 
 
 def confidence(
-    embedded: Embedded, direction: Direction, own: Positives, wider: Positives, head: MatchHead, mean_only: MatchHead
+    embedded: Embedded, direction: Direction, ranked: Ranked, wider: Positives, head: MatchHead, mean_only: MatchHead
 ) -> Confidence:
     """Measure.
 
     Args:
         embedded: the collection.
         direction: which side asks.
-        own: the instances that each query should find first.
+        ranked: its ranking by the distance of the means.
         wider: all that plausibly matches; an answer outside it is wrong. Queries that nothing matches are left out.
         head: gives the probabilities.
         mean_only: gives those of a model without variances.
     """
     queries, items = embedded.sides(direction)
     asked = np.flatnonzero(wider.counts > 0)
-    everything = np.arange(wider.item_count)
-    queries, own, wider = queries[torch.from_numpy(asked)], own.take(asked, everything), wider.take(asked, everything)
+    queries, wider = queries[torch.from_numpy(asked)], wider.take(asked, np.arange(wider.item_count))
+    sigma, points, scored = doubts(queries, items, wider, head, mean_only)
+    first, precision = (each[asked] for each in (ranked.found_first, precision_at_r(ranked.wider)))
+    owner = owners(embedded.entries)[asked] if direction is Direction.TEXT_TO_IMAGE else asked
+    groups = np.unique(owner, return_inverse=True)[1]
+    return Confidence(
+        {name: abstention(each.score, each.wrong) for name, each in scored.items()},
+        None if sigma is None else in_bins(sigma, first),
+        None if sigma is None else in_bins(sigma, precision),
+        in_bins(points.probability, first),
+        in_bins(points.probability, precision),
+        # Where no σ differs, the two probabilities are one up to rounding.
+        () if sigma is None and telling_sigma(items) is None else _against_means(scored, groups),
+    )
+
+
+def doubts(
+    queries: Gaussian, items: Gaussian, wider: Positives, head: MatchHead, mean_only: MatchHead
+) -> tuple[Floats | None, Tops, dict[str, Scored]]:
+    """σ of the queries, the first answers by the means alone, and the answers scored by each of `SCORES`."""
     full, points = tops(queries, items, head), tops(queries, items, mean_only, means_alone=True)
-    sigma = queries.sigma.numpy()
     wrong, wrong_by_means = (~_listed(wider, each.item.numpy()) for each in (full, points))
-    kept_away = {
-        "sigma": abstention(sigma, wrong),
-        "probability": abstention(-full.probability, wrong),
-        "margin": abstention(-full.margin, wrong),
-        "mean_only_probability": abstention(-points.probability, wrong_by_means),
-        "mean_only_margin": abstention(-points.margin, wrong_by_means),
-    }
-    by_own, by_wider = rank_positives(distances_between(queries, items), own, wider)
-    found_first = np.zeros(len(queries))
-    found_first[by_own.queries[by_own.values == 0]] = 1
-    return Confidence(kept_away, in_bins(sigma, found_first), in_bins(sigma, precision_at_r(by_wider)))
+    sigma = telling_sigma(queries)
+    scores = (
+        (sigma, wrong),
+        (-full.probability, wrong),
+        (-full.margin, wrong),
+        (-points.probability, wrong_by_means),
+        (-points.margin, wrong_by_means),
+    )
+    named = zip(SCORES, scores, strict=True)
+    return sigma, points, {name: Scored(name, score, bad) for name, (score, bad) in named if score is not None}
+
+
+def _outcome(contest: Contest) -> str:
+    one, other = (TITLES[name] for name in (contest.score, contest.rival))
+    if contest.winner is None:
+        if not np.isfinite(contest.advantage):
+            return f"{one} and {other} cannot be compared, as all answers are right or all are wrong"
+        return f"no difference between {one} and {other} ({contest.low:+.3f} to {contest.high:+.3f})"
+    if contest.winner == contest.score:
+        return f"{one} beats {other} by {contest.advantage:.3f} ({contest.low:.3f} to {contest.high:.3f})"
+    return f"{other} beats {one} by {-contest.advantage:.3f} ({-contest.high:.3f} to {-contest.low:.3f})"
+
+
+def _against_means(scored: Mapping[str, Scored], groups: Ints) -> tuple[Contest, ...]:
+    rival = scored["mean_only_probability"]
+    return tuple(
+        each for name in ("sigma", "probability") if name in scored for each in contests(scored[name], rival, groups)
+    )
 
 
 def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bool = False) -> Tops:
@@ -97,9 +165,7 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
 def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: bool) -> tuple[Tensor, Tensor, Tensor]:
     if means_alone:
-        distance = (pairwise_squared_l2(queries.mean, items.mean) + DISTANCE_EPSILON).sqrt()
-        zero = torch.zeros(1)
-        probability = torch.sigmoid(head.offset_of(zero, zero) - head.scale * distance)
+        probability = by_means(head, pairwise_squared_l2(queries.mean, items.mean))
     else:
         probability = closed_form(queries, items, head)
     best = probability.topk(min(2, len(items)), dim=1)
@@ -107,7 +173,13 @@ def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: 
     return best.indices[:, 0], best.values[:, 0], second
 
 
-def _listed(positives: Positives, items: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Bools:
+def by_means(head: MatchHead, squared: Tensor) -> Tensor:
+    """Match probabilities of a model without variances, from squared distances of any shape."""
+    zero = torch.zeros(1)
+    return torch.sigmoid(head.offset_of(zero, zero) - head.scale * (squared + DISTANCE_EPSILON).sqrt())
+
+
+def _listed(positives: Positives, items: Ints) -> Bools:
     """[queries]: whether a query's item is one of its positives."""
     hits = positives.items == items[positives.queries]
     return np.asarray(np.bincount(positives.queries[hits], minlength=len(positives)) > 0)

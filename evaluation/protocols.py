@@ -10,7 +10,7 @@ import numpy as np
 
 from corpus.manifest import Entry
 from evaluation.metrics import first_ranks, map_at_r, median_rank, r_precision, recall_at
-from evaluation.positives import DistancesOf, Positives, Progress, Ranks, rank_positives
+from evaluation.positives import DistancesOf, Floats, Positives, Progress, Ranks, rank_positives
 from evaluation.relevance import Relevance, for_direction, owners, plausible, relevant
 from models.calibration import Direction
 from models.distances import closest_squared_l2
@@ -59,7 +59,7 @@ def embed(encoder: Encoder, entries: Sequence[Entry], progress: Progress | None 
     total = len(entries) + len(texts)
     images, done = [], 0
     with ThreadPoolExecutor(2) as pool:
-        for pixels in _framed(encoder, entries, pool, batch):
+        for pixels in framed(encoder, entries, pool, batch):
             images.append(encoder.encode_pixels(normalise(pixels)).to("cpu"))
             done += len(pixels)
             report(done, total)
@@ -70,7 +70,7 @@ def embed(encoder: Encoder, entries: Sequence[Entry], progress: Progress | None 
     return Embedded(entries, concatenate(images), concatenate(captions))
 
 
-def _framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor, batch: int) -> Iterator[Pixels]:
+def framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor, batch: int) -> Iterator[Pixels]:
     """Batches of framed pictures, one batch ahead of who asks."""
 
     def read(part: Sequence[Entry]) -> Pixels:
@@ -90,13 +90,83 @@ def distances_between(queries: Gaussian, items: Gaussian) -> DistancesOf:
     return lambda block: closest_squared_l2(queries[block], items).numpy()
 
 
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """One ranking of all items for every query, by the distance of the means.
+
+    Args:
+        own: ranks of the instances that each query should find first.
+        wider: ranks of all that plausibly matches.
+        nearest: [queries], the distance to the first answer.
+    """
+
+    own: Ranks
+    wider: Ranks
+    nearest: Floats
+
+    @property
+    def quality(self) -> RankingQuality:
+        """Its figures."""
+        return quality_of(self.own, self.wider)
+
+    @property
+    def found_first(self) -> Floats:
+        """[queries]: 1 where an instance comes first and 0 elsewhere, nan where there is none; Recall@1 is the mean."""
+        found = np.where(self.own.counts > 0, 0.0, np.nan)
+        found[self.own.queries[self.own.values == 0]] = 1
+        return found
+
+
+def rank(
+    queries: Gaussian, items: Gaussian, own: Positives, wider: Positives, progress: Progress | None = None
+) -> Ranked:
+    """Rank all items for every query in blocks of queries.
+
+    Args:
+        queries: Gaussian [queries, dim].
+        items: Gaussian [items, dim].
+        own: the items that each query should find first.
+        wider: all that plausibly matches.
+        progress: is told (queries done, queries).
+    """
+    squared, nearest = distances_between(queries, items), np.empty(len(queries))
+
+    def noted(block: slice) -> Floats:
+        table = squared(block)
+        nearest[block] = np.sqrt(table.min(axis=1, initial=np.inf))
+        return table
+
+    by_own, by_wider = rank_positives(noted, own, wider, progress=progress)
+    return Ranked(by_own, by_wider, nearest)
+
+
+def rank_both_ways(
+    embedded: Embedded, own: Positives, wider: Positives, progress: Progress | None = None
+) -> dict[Direction, Ranked]:
+    """Rank all images for every caption, and all captions for every image.
+
+    Args:
+        embedded: the collection.
+        own: the images that each caption should find first.
+        wider: the images that each caption matches.
+        progress: is told (queries done, queries) through both directions.
+    """
+    total, done, ranked = len(embedded.texts) + len(embedded.images), 0, {}
+    for direction in Direction:
+        queries, items = embedded.sides(direction)
+        mine, all_of_mine = (for_direction(positives, direction) for positives in (own, wider))
+        ranked[direction] = rank(queries, items, mine, all_of_mine, _shifted(progress, done, total))
+        done += len(queries)
+    return ranked
+
+
 def ranking_quality(
     embedded: Embedded,
     kind: Relevance | None = None,
     instance: Positives | None = None,
     progress: Progress | None = None,
 ) -> dict[Direction, RankingQuality]:
-    """Rank everything by the distance of the means, both ways, in blocks of queries.
+    """The figures of `rank_both_ways`.
 
     Args:
         embedded: the collection.
@@ -106,16 +176,7 @@ def ranking_quality(
     """
     own = instance or relevant(embedded.entries, Relevance.INSTANCE)
     wider = relevant(embedded.entries, kind or plausible(embedded.entries))
-    total, done, qualities = len(embedded.texts) + len(embedded.images), 0, {}
-    for direction in Direction:
-        queries, items = embedded.sides(direction)
-        turned = [for_direction(positives, direction) for positives in (own, wider)]
-        by_own, by_wider = rank_positives(
-            distances_between(queries, items), *turned, progress=_shifted(progress, done, total)
-        )
-        qualities[direction] = quality_of(by_own, by_wider)
-        done += len(queries)
-    return qualities
+    return {key: each.quality for key, each in rank_both_ways(embedded, own, wider, progress).items()}
 
 
 def _shifted(progress: Progress | None, done: int, total: int) -> Progress | None:

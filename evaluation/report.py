@@ -7,24 +7,26 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.confidence import Confidence, confidence
-from evaluation.metrics import r_precision, recall_at
-from evaluation.positives import Positives, Progress, rank_positives
+from evaluation.disturbed import Disturbed
+from evaluation.metrics import r_precision
+from evaluation.positives import Positives, Progress, Ranks, rank_positives
 from evaluation.protocols import (
     Embedded,
+    Ranked,
     RankingQuality,
     distances_between,
     quality_in_folds,
     quality_of,
-    ranking_quality,
+    rank_both_ways,
     rsum,
 )
 from evaluation.relevance import Relevance, alike_in_categories, for_direction, plausible, relevant, same_words
+from evaluation.sensitivity import Series, disturbed_series, observed_series
 from evaluation.tables import Table
-from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation
+from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation, telling_sigma
 from models.calibration import Direction
 from models.encoders import Encoder
 from models.variances import VarianceState, variance_state
@@ -46,6 +48,7 @@ class Figures:
         variances: their state, for images and texts.
         ambiguity: σ against the true number of matches, where that is known.
         recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
+        sensitivity: σ against what should raise it.
     """
 
     ranking: Mapping[Direction, RankingQuality]
@@ -56,6 +59,7 @@ class Figures:
     variances: Mapping[str, VarianceState]
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
     recall_1_exact: float | None
+    sensitivity: tuple[Series, ...] | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -67,17 +71,10 @@ class Figures:
         for direction, value in (self.pmrp or {}).items():
             yield f"{direction}: PMRP {100 * value:.1f} %."
         for direction, sure in (self.confidence or {}).items():
-            yield (
-                f"{direction}: over ten bins of σ, Spearman's ρ with Recall@1 is {sure.recall_1.spearman:.2f}, "
-                f"with R-Precision {sure.r_precision.spearman:.2f}."
-            )
+            yield from (f"{direction}: {line}" for line in sure.sentences)
         for side, state in self.variances.items():
             yield f"{side}: {state.verdict}"
-        for side, found in (self.ambiguity or {}).items():
-            yield (
-                f"{side}: Spearman's ρ between σ and the logarithm of the true number of matches is "
-                f"{found.spearman:.3f} ({found.items:,} items)."
-            )
+        yield from (each.sentence for each in self.sensitivity or () if each.sentence is not None)
         if self.recall_1_exact is not None:
             yield f"Recall@1 of captions that are true of one image only: {100 * self.recall_1_exact:.1f} %."
 
@@ -96,22 +93,25 @@ class Figures:
             "variances": {key: value.to_dict() for key, value in self.variances.items()},
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
             "recall_1_exact": self.recall_1_exact,
+            "sensitivity": [each.to_dict() for each in self.sensitivity or ()],
         }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which rankings are wanted beside the usual one.
+    """What is wanted beside the usual ranking.
 
     Args:
         same_words: one in which the images of captions of the same words count as each other's.
         folds: one averaged over so many parts of the collection.
         tables: one by each given table of positives.
+        disturbed: queries with less and less left of them, for σ against what should raise it.
     """
 
     same_words: bool = False
     folds: int | None = None
     tables: Sequence[Table] = ()
+    disturbed: Sequence[Disturbed] = ()
 
 
 def measure(
@@ -130,25 +130,34 @@ def measure(
         asked: what more to rank by.
         progress: of the usual ranking, is told (queries done, queries).
     """
-    kind = kind or plausible(embedded.entries)
-    matches = relevant(embedded.entries, kind)
+    kind, asked = kind or plausible(embedded.entries), asked or Asked()
+    own, matches = (relevant(embedded.entries, each) for each in (Relevance.INSTANCE, kind))
     known = kind is Relevance.TRUTH
+    ranked = rank_both_ways(embedded, own, matches, progress)
+    mean_only = None if encoder.calibration is None else encoder.calibration.mean_only_heads
     return Figures(
-        ranking_quality(embedded, kind, progress=progress),
-        _further(embedded, kind, asked or Asked()),
+        {direction: each.quality for direction, each in ranked.items()},
+        _further(embedded, kind, matches, asked),
         _pmrp(embedded),
         {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
-        _confidence(embedded, encoder, matches),
+        _confidence(embedded, encoder, ranked, matches),
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
-        recall_1_of_exact(embedded, matches) if known else None,
+        recall_1_of_exact(ranked[Direction.TEXT_TO_IMAGE].wider) if known else None,
+        (
+            *observed_series(embedded, ranked, matches if known else None, mean_only),
+            *(disturbed_series(each, embedded, own, matches, mean_only) for each in asked.disturbed),
+        ),
     )
 
 
-def _further(embedded: Embedded, kind: Relevance, asked: Asked) -> dict[str, dict[Direction, RankingQuality]]:
+def _further(
+    embedded: Embedded, kind: Relevance, matches: Positives, asked: Asked
+) -> dict[str, dict[Direction, RankingQuality]]:
     found = {}
     if asked.same_words:
-        found["same words count"] = ranking_quality(embedded, kind, same_words(embedded.entries))
+        ranked = rank_both_ways(embedded, same_words(embedded.entries), matches)
+        found["same words count"] = {direction: each.quality for direction, each in ranked.items()}
     if asked.folds is not None:
         found[f"{asked.folds} folds"] = quality_in_folds(embedded, asked.folds, kind)
     return found | _by_tables(embedded, asked.tables)
@@ -165,15 +174,16 @@ def _by_tables(embedded: Embedded, tables: Sequence[Table]) -> dict[str, dict[Di
     return found
 
 
-def _confidence(embedded: Embedded, encoder: Encoder, wider: Positives) -> dict[Direction, Confidence] | None:
+def _confidence(
+    embedded: Embedded, encoder: Encoder, ranked: Mapping[Direction, Ranked], wider: Positives
+) -> dict[Direction, Confidence] | None:
     if encoder.calibration is None:
         return None
-    own, found = relevant(embedded.entries, Relevance.INSTANCE), {}
+    found = {}
     for direction in Direction:
         head, mean_only = (s[direction] for s in (encoder.calibration.heads, encoder.calibration.mean_only_heads))
-        found[direction] = confidence(
-            embedded, direction, for_direction(own, direction), for_direction(wider, direction), head, mean_only
-        )
+        turned = for_direction(wider, direction)
+        found[direction] = confidence(embedded, direction, ranked[direction], turned, head, mean_only)
     return found
 
 
@@ -192,8 +202,8 @@ def _pmrp(embedded: Embedded) -> dict[Direction, float] | None:
 
 def _ambiguity(embedded: Embedded, matches: Positives) -> dict[str, AmbiguityCorrelation]:
     return {
-        "images": ambiguity_correlation(embedded.images.sigma.numpy(), matches.transposed().counts),
-        "texts": ambiguity_correlation(embedded.texts.sigma.numpy(), matches.counts),
+        "images": ambiguity_correlation(telling_sigma(embedded.images), matches.transposed().counts),
+        "texts": ambiguity_correlation(telling_sigma(embedded.texts), matches.counts),
     }
 
 
@@ -212,9 +222,7 @@ def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> di
     return shown
 
 
-def recall_1_of_exact(embedded: Embedded, matches: Positives) -> float:
-    """Recall@1, by the distance of the means, of the captions that are true of one image only."""
-    exact = np.flatnonzero(matches.counts == 1)
-    own = matches.take(exact, np.arange(matches.item_count))
-    (ranks,) = rank_positives(distances_between(embedded.texts[torch.from_numpy(exact)], embedded.images), own)
-    return recall_at(ranks, 1)
+def recall_1_of_exact(ranks: Ranks) -> float:
+    """Recall@1, by the ranks of all that is true, of the queries that one item alone matches."""
+    exact = np.flatnonzero(ranks.counts == 1)
+    return float((ranks.values[ranks.offsets[exact]] == 0).mean()) if len(exact) else float("nan")

@@ -8,6 +8,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from evaluation.positives import Floats, Ints
+from models.gaussian import Gaussian
+from models.variances import sigma_differs
 
 
 @dataclass(frozen=True)
@@ -18,18 +20,23 @@ class AmbiguityCorrelation:
     items: int
 
 
-def ambiguity_correlation(sigma: Floats, counts: Ints) -> AmbiguityCorrelation:
+def telling_sigma(items: Gaussian) -> Floats | None:
+    """σ of Gaussian [n, dim], or None where it tells no item from another: of points, and where it is one constant."""
+    return items.sigma.double().numpy() if sigma_differs(items) else None
+
+
+def ambiguity_correlation(sigma: Floats | None, counts: Ints) -> AmbiguityCorrelation:
     """Correlate.
 
     Args:
-        sigma: [n], the geometric mean of each item's standard deviations.
+        sigma: [n], the geometric mean of each item's standard deviations; None where it tells nothing apart.
         counts: [n], how many items of the other modality truly match.
 
     Returns:
         not a number where σ or the number of matches does not vary.
     """
     kept = counts > 0
-    if min(np.ptp(sigma[kept], axis=0), np.ptp(counts[kept], axis=0)) == 0:
+    if sigma is None or min(np.ptp(sigma[kept]), np.ptp(counts[kept])) == 0:
         return AmbiguityCorrelation(float("nan"), int(kept.sum()))
     found = spearmanr(sigma[kept], np.log(counts[kept]))
     return AmbiguityCorrelation(float(found.statistic), int(kept.sum()))

@@ -38,5 +38,6 @@ def _describe_modality(gallery: Gallery, modality: Modality) -> dict[str, Any]:
         "count": gallery.count(modality),
         "self_retrieval": found.verdict,
         "variances": variances.verdict,
-        "steady_dimensions": variances.steady_dimensions,
+        "steady_dimensions": variances.state.steady_dimensions if variances.state else 0,
+        "collapsed_dimensions": variances.state.collapsed_dimensions if variances.state else 0,
     }

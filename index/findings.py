@@ -15,8 +15,6 @@ from models.variances import VarianceState, variance_state
 
 SELF_RETRIEVAL_SAMPLE: Final = 200
 VARIANCE_SAMPLE: Final = 10_000
-# A dimension whose log-variance has a smaller standard deviation differs by about 5 % from item to item.
-STEADY_BELOW: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,15 +46,9 @@ class SelfRetrieval:
 
 @dataclass(frozen=True)
 class Variances:
-    """Whether the variances of a modality say anything.
-
-    Args:
-        state: None for fewer than two items.
-        steady_dimensions: how many dimensions have a log-variance of standard deviation below 0.05 over the items.
-    """
+    """Whether the variances of a modality say anything; the state is None for fewer than two items."""
 
     state: VarianceState | None
-    steady_dimensions: int
 
     @property
     def verdict(self) -> str:
@@ -65,9 +57,9 @@ class Variances:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Variances:
-        """From JSON."""
-        state = values["state"]
-        return cls(None if state is None else VarianceState(**state), int(values["steady_dimensions"]))
+        """From JSON; earlier versions wrote `steady_dimensions` beside the state."""
+        state, beside = values["state"], {key: value for key, value in values.items() if key != "state"}
+        return cls(None if state is None else VarianceState.from_dict({**beside, **state}))
 
 
 def check_self_retrieval(shortlist: Shortlist, means: Floats) -> SelfRetrieval:
@@ -87,10 +79,9 @@ def check_variances(means: Floats, log_variances: Floats) -> Variances:
     """Measure the variances of Gaussians [n, dim], on up to 10,000 of them evenly spread over the rows."""
     rows = _spread(len(means), VARIANCE_SAMPLE)
     if len(rows) < 2:
-        return Variances(None, 0)
+        return Variances(None)
     sample = Gaussian(torch.from_numpy(means[rows]), torch.from_numpy(log_variances[rows]))
-    steady = sample.log_variance.std(0) < STEADY_BELOW
-    return Variances(variance_state(sample), int(steady.sum()))
+    return Variances(variance_state(sample))
 
 
 def _spread(count: int, sample: int) -> list[int]:

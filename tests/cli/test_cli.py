@@ -66,11 +66,13 @@ def test_evaluate_writes_what_it_shows(home: Path) -> None:
     """Tables in the terminal, the same figures as JSON."""
     corpus = next(home.glob("scenes-*"))
     out = home / "figures.json"
-    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", out)
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--sensitivity", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "R-Prec." in done.stdout
+    assert "distance to the nearest answer" in done.stdout
     figures = json.loads(out.read_text())
     assert f"{figures['ambiguity']['texts']['spearman']:.3f}" in done.stdout
+    assert {each["what"] for each in figures["sensitivity"]} >= {"length", "generality", "matches", "erased", "blurred"}
 
 
 def test_calibrate_changes_no_fingerprint(home: Path) -> None:

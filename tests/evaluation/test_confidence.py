@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from corpus.manifest import Entry
 from evaluation import positives as positives_module
-from evaluation.confidence import SCORES, confidence, tops
+from evaluation.confidence import SCORES, Confidence, confidence, tops
+from evaluation.contest import Contest
 from evaluation.positives import Positives
-from evaluation.protocols import Embedded
+from evaluation.protocols import Embedded, rank
+from evaluation.relevance import Relevance, relevant
+from evaluation.selective import in_bins
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
@@ -62,9 +66,11 @@ def test_scores_are_held_against_their_own_answers() -> None:
     rng = default_rng(0)
     table = rng.random((40, 12)) < 0.3
     table[3] = False
-    entries = [Entry(str(i), Path("x.png")) for i in range(12)]
+    entries = [Entry(str(i), Path("x.png"), ("text",) * (4 if i < 4 else 3)) for i in range(12)]
     wider, own = Positives.of_mask(table), Positives.of_mask(table & (rng.random((40, 12)) < 0.5))
-    found = confidence(Embedded(entries, ITEMS, QUERIES), Direction.TEXT_TO_IMAGE, own, wider, HEAD, MEAN_ONLY)
+    ranked = rank(QUERIES, ITEMS, own, wider)
+    embedded = Embedded(entries, ITEMS, QUERIES)
+    found = confidence(embedded, Direction.TEXT_TO_IMAGE, ranked, wider, HEAD, MEAN_ONLY)
     asked = table.any(axis=1)
     full, points = tops(QUERIES, ITEMS, HEAD), tops(QUERIES, ITEMS, MEAN_ONLY, means_alone=True)
     rows = np.arange(40)
@@ -81,3 +87,53 @@ def test_scores_are_held_against_their_own_answers() -> None:
         assert found.abstention[name].auroc == pytest.approx(value)
         assert found.abstention[name].risk[-1] == pytest.approx((by_means if "mean" in name else wrong).mean())
     assert np.mean(found.r_precision.values) > 0
+
+
+def test_bins_are_of_the_ranking_by_the_means() -> None:
+    """Recall@1 and R-Precision query by query, in bins of σ and of the probability by the means; contests beside."""
+    rng = default_rng(1)
+    entries = [Entry(str(i), Path("x.png"), ("text",) * (4 if i < 4 else 3)) for i in range(12)]
+    own = relevant(entries, Relevance.INSTANCE)
+    table = own.mask() | (rng.random((40, 12)) < 0.3)
+    wider = Positives.of_mask(table)
+    found = confidence(
+        Embedded(entries, ITEMS, QUERIES),
+        Direction.TEXT_TO_IMAGE,
+        rank(QUERIES, ITEMS, own, wider),
+        wider,
+        HEAD,
+        MEAN_ONLY,
+    )
+    order = torch.cdist(QUERIES.mean.double(), ITEMS.mean.double()).argsort(dim=1).numpy()
+    first = np.array([own.mask()[i, order[i, 0]] for i in range(40)], dtype=float)
+    precision = np.array([table[i, order[i, : table[i].sum()]].mean() for i in range(40)])
+    certain = tops(QUERIES, ITEMS, MEAN_ONLY, means_alone=True).probability
+    sigma = QUERIES.sigma.double().numpy()
+    assert found.recall_1 == in_bins(sigma, first)
+    assert found.r_precision == in_bins(sigma, precision)
+    assert found.mean_only_recall_1 == in_bins(certain, first)
+    assert found.mean_only_r_precision == in_bins(certain, precision)
+    assert [(each.score, each.figure) for each in found.contests] == [
+        ("sigma", "auroc"),
+        ("sigma", "area"),
+        ("probability", "auroc"),
+        ("probability", "area"),
+    ]
+    for each in found.contests:
+        assert each.value == pytest.approx(getattr(found.abstention[each.score], each.figure))
+        assert each.rival_value == pytest.approx(getattr(found.abstention["mean_only_probability"], each.figure))
+        assert each.low <= each.advantage <= each.high
+
+
+def test_sentences_say_who_wins() -> None:
+    """A score that knows all beats one that guesses, either way round; a narrow difference is none."""
+    bins = in_bins(np.arange(20.0), np.arange(20.0))
+    contest = Contest("auroc", "sigma", "mean_only_probability", 0.9, 0.6, 0.3, 0.2, 0.4)
+    lost = replace(contest, advantage=-0.3, low=-0.4, high=-0.2)
+    open_ended = replace(contest, advantage=0.1, low=-0.1, high=0.2)
+    unknown = replace(contest, advantage=np.nan, low=np.nan, high=np.nan)
+    lines = [list(Confidence({}, bins, bins, bins, bins, (each,)).sentences)[2] for each in (contest, lost, open_ended)]
+    assert lines[0].endswith("R-AUROC: σ beats the mean-only probability by 0.300 (0.200 to 0.400).")
+    assert lines[1].endswith("R-AUROC: the mean-only probability beats σ by 0.300 (0.200 to 0.400).")
+    assert lines[2].endswith("R-AUROC: no difference between σ and the mean-only probability (-0.100 to +0.200).")
+    assert "cannot be compared" in next(Confidence({}, None, None, bins, bins, (unknown,)).sentences)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.random import default_rng
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
+from corpus.scenes.truth import truth_of
+from evaluation import protocols, relevance
 from evaluation.calibration import calibrate
-from evaluation.positives import Positives
-from evaluation.protocols import Embedded, embed, quality_in_folds, ranking_quality, rsum
+from evaluation.positives import Positives, Ranks, rank_positives
+from evaluation.protocols import Embedded, embed, quality_in_folds, rank, ranking_quality, rsum
 from evaluation.relevance import Relevance, alike_in_categories, owners, plausible, relevant, same_words
 from evaluation.report import Asked, measure, recall_1_of_exact
 from evaluation.tables import read_tables
@@ -131,9 +136,13 @@ def test_ranking_quality_by_hand() -> None:
 def test_recall_of_exact_captions_leaves_the_others_out() -> None:
     """Only captions that are true of one image are asked."""
     truth = relevant(ENTRIES, Relevance.INSTANCE).mask()
-    assert recall_1_of_exact(embedded_by_hand(), Positives.of_mask(truth)) == 0.75
-    truth[1] = True
-    assert recall_1_of_exact(embedded_by_hand(), Positives.of_mask(truth)) == 1.0
+    own, embedded = Positives.of_mask(truth.copy()), embedded_by_hand()
+    for expected in (0.75, 1.0):
+        ranked = rank(embedded.texts, embedded.images, own, Positives.of_mask(truth))
+        assert recall_1_of_exact(ranked.wider) == expected
+        truth[1] = True
+    vague = rank(embedded.texts, embedded.images, own, Positives.of_mask(np.ones((4, 3), dtype=bool)))
+    assert np.isnan(recall_1_of_exact(vague.wider))
 
 
 def test_folds_are_ranked_alone() -> None:
@@ -217,6 +226,28 @@ def test_a_bad_table_is_named(tmp_path: Path, content: str | None) -> None:
         read_tables(tmp_path, ENTRIES)
 
 
+def test_a_report_ranks_once_and_works_out_the_truth_once(
+    encoder: Encoder, scenes: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recalls, bins, exact captions and sensitivity come from one ranking a direction, and change nothing of it."""
+    embedded, rankings, truths = embed(encoder, scenes.entries), [], []
+    monkeypatch.setattr(encoder, "calibration", calibrate(embedded, encoder.match))
+
+    def ranked(*given: Any, **named: Any) -> tuple[Ranks, ...]:
+        rankings.append(given)
+        return rank_positives(*given, **named)
+
+    def truth(entries: Sequence[Entry]) -> NDArray[np.bool_]:
+        truths.append(entries)
+        return truth_of(entries)
+
+    expected = ranking_quality(embedded)
+    monkeypatch.setattr(protocols, "rank_positives", ranked)
+    monkeypatch.setattr(relevance, "truth_of", truth)
+    assert measure(embedded, encoder).ranking == expected
+    assert (len(rankings), len(truths)) == (2, 1)
+
+
 def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None:
     """With a calibration its reliability stands beside the raw one; Scenes add what only they know."""
     embedded = embed(encoder, scenes.entries)
@@ -228,5 +259,6 @@ def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None
     calibrated = figures.reliability["text-to-image"]
     assert calibrated["calibrated"]["log_loss"] < calibrated["raw"]["log_loss"]
     assert figures.recall_1_exact is not None
-    assert len(figures.sentences) == 8
+    assert sum("true number of matches" in line for line in figures.sentences) == 2
+    assert sum("by R-AUROC" in line for line in figures.sentences) == 2
     assert figures.to_dict()["ambiguity"]["texts"]["items"] == 36

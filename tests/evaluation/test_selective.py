@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from numpy.random import default_rng
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from evaluation.selective import abstention, error_auroc, in_bins
+from evaluation.selective import Tally, abstention, error_auroc, in_bins
 
 
 @given(st.integers(0, 10_000))
@@ -50,6 +52,29 @@ def test_equal_scores_do_not_profit_from_their_order() -> None:
         assert found.auroc == 0.5
 
 
+@given(st.integers(0, 10_000))
+def test_weighted_answers_are_repeated_answers(seed: int) -> None:
+    """Every resample of a tally has the AUROC and the area of the answers written out, ties and all."""
+    rng = default_rng(seed)
+    score, wrong = rng.integers(0, 8, 25).astype(float), rng.random(25) < 0.5
+    weights = rng.integers(0, 4, (5, 25)).astype(float)
+    tally = Tally.of(score, wrong, weights)
+    for row, times in enumerate(weights.astype(int)):
+        whole = abstention(np.repeat(score, times), np.repeat(wrong, times))
+        assert tally.areas[row] == pytest.approx(whole.area)
+        assert tally.aurocs[row] == pytest.approx(whole.auroc, nan_ok=True)
+
+
+def test_area_with_ties_by_loops() -> None:
+    """Over all orders in which equal scores can be refused, the mean of the plain areas."""
+    score, wrong = np.array([1.0, 2, 2, 2, 3]), np.array([0, 1, 0, 1, 1])
+    areas = []
+    for middle in permutations((1, 2, 3)):
+        order = [0, *middle, 4]
+        areas.append(np.mean(np.cumsum(wrong[order]) / np.arange(1, 6)))
+    assert abstention(score, wrong == 1).area == pytest.approx(np.mean(areas))
+
+
 def test_bins_by_hand() -> None:
     """Ten bins of two; a figure that falls with σ correlates with −1 and has the slope of the line."""
     sigma = np.arange(20.0)
@@ -59,7 +84,7 @@ def test_bins_by_hand() -> None:
     assert len(found.values) == 10
     assert found.spearman == pytest.approx(-1)
     assert found.slope == pytest.approx(-0.25)
-    assert found.sigma[0] == 0.5
+    assert found.score[0] == 0.5
     assert found.values[0] == pytest.approx(5 - 0.125)
 
 

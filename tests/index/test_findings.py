@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import numpy as np
 
-from index.findings import check_self_retrieval, check_variances
+from index.findings import Variances, check_self_retrieval, check_variances
 from index.shortlist import FlatShortlist, Floats
 
 
@@ -53,7 +55,20 @@ def test_steady_dimensions() -> None:
     """Dimensions whose variance is the same for all items are counted."""
     logs = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32) - 3
     logs[:, 2:5] = -3
-    assert check_variances(means(100), logs).steady_dimensions == 3
+    state = check_variances(means(100), logs).state
+    assert state is not None
+    assert state.steady_dimensions == 3
+
+
+def test_an_earlier_manifest_is_read() -> None:
+    """One whose state does not count dimensions, with the steady ones beside it; what is written now is read too."""
+    state = check_variances(means(100), means(100)).state
+    assert state is not None
+    assert Variances.from_dict({"state": asdict(state)}) == Variances(state)
+    earlier = {k: v for k, v in asdict(state).items() if not k.endswith("_dimensions")}
+    read = Variances.from_dict({"state": earlier, "steady_dimensions": 5}).state
+    assert read == replace(state, steady_dimensions=5, collapsed_dimensions=None)
+    assert Variances.from_dict({"state": None, "steady_dimensions": 0}) == Variances(None)
 
 
 def test_distance_of_items_in_a_regular_order() -> None:
