@@ -17,7 +17,7 @@ CONSTANT_SPREAD = 0.01
 # A dimension whose log-variance has a smaller standard deviation differs by about 5 % from item to item.
 STEADY_BELOW = 0.05
 # A σ of e^-15 is lost in the rounding of a float32 coordinate: models of points say "none" by such a log-variance.
-POINT_LOG_VARIANCE = -30.0
+NEGLIGIBLE_LOG_VARIANCE = -30.0
 # Logarithms of equal σ differ by less than this, however their sums were rounded.
 SIGMA_ROUNDING = 1e-5
 NO_VARIANCES = "This model has no variances: it answers with points."
@@ -68,7 +68,7 @@ class VarianceState:
 
 def are_points(items: Gaussian) -> bool:
     """Whether no variance of Gaussian [n, dim] is more than the rounding of a coordinate."""
-    return bool((items.log_variance <= POINT_LOG_VARIANCE).all())
+    return bool((items.log_variance <= NEGLIGIBLE_LOG_VARIANCE).all())
 
 
 def sigma_differs(items: Gaussian) -> bool:
