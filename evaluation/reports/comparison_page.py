@@ -13,7 +13,7 @@ from evaluation.reports.grouping import Method
 from evaluation.reports.page import Answer, Page, Plot, Section, grid, render
 from evaluation.reports.plots import Scale, Series, intervals, lines
 from evaluation.reports.quality_sections import RISK_SCALE
-from evaluation.reports.reading import figures_in, known_pairs, part
+from evaluation.reports.reading import diagram_of, figures_in, known_pairs, part
 from evaluation.reports.side_by_side import LOG_LOSS, NOTE, RANKING, tables
 from evaluation.reports.wording import NAMES
 from models.calibration import Direction
@@ -79,8 +79,7 @@ def _precision(methods: Sequence[Method], direction: Direction) -> Plot | None:
 
 
 def _reliability(methods: Sequence[Method], direction: Direction) -> Plot | None:
-    path = ("reliability", direction, "calibrated", "bins")
-    series = [s for method in methods if (s := _mean_line(method, path, "probability", "frequency")).x]
+    series = [each for method in methods if (each := _mean_diagram(method, direction)).x]
     if not series:
         return None
     scale = Scale("probability given", "share that matches", x_percent=True, y_percent=True)
@@ -104,9 +103,9 @@ def _risk(methods: Sequence[Method], direction: Direction) -> Plot | None:
     return Plot(svg, f"{title}, averaged over seeds. The lower, the better.")
 
 
-def _mean_line(method: Method, path: Sequence[str], x: str, y: str) -> Series:
-    tables = [part(run.figures, *path) for run in method.runs]
-    across, up = (_mean([figures_in(table.get(key)) for table in tables]) for key in (x, y))
+def _mean_diagram(method: Method, direction: Direction) -> Series:
+    bins = [diagram_of(part(run.figures, "reliability", direction, "calibrated")) for run in method.runs]
+    across, up = (_mean([figures_in(each.get(key)) for each in bins]) for key in ("probability", "frequency"))
     return Series(method.label, *known_pairs(across, up))
 
 

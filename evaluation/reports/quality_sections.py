@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from evaluation.reports.page import Grid, Plot, Section, grid
 from evaluation.reports.plots import Scale, Series, lines
-from evaluation.reports.reading import figure, figures_in, known_pairs, part
+from evaluation.reports.reading import diagram_of, figure, figures_in, known_pairs, part
 from evaluation.reports.rules import constant_log_loss, has_sigma
 from evaluation.reports.wording import PROBABILITIES, SCORES, count, fixed, percent
 from models.calibration import Direction
@@ -65,7 +65,8 @@ def reliability(figures: Json) -> Section | None:
 
 def _reliability_rows(figures: Json, direction: Direction) -> Iterator[tuple[str, ...]]:
     each = part(figures, "reliability", direction)
-    for name, said in PROBABILITIES.items():
+    others = {name: name.replace("_", " ") for name in each if "log_loss" in part(each, name)}
+    for name, said in (others | PROBABILITIES).items():
         if name in each:
             yield direction, said, *(fixed(figure(each, name, key), 4) for key in ("log_loss", "brier", "ece"))
     constant = constant_log_loss(figures, direction)
@@ -76,7 +77,7 @@ def _reliability_rows(figures: Json, direction: Direction) -> Iterator[tuple[str
 def _reliability_plot(figures: Json, direction: Direction) -> Plot | None:
     each, series = part(figures, "reliability", direction), []
     for name, said in PROBABILITIES.items():
-        bins = part(each, name, "bins")
+        bins = diagram_of(part(each, name))
         said_and_seen = known_pairs(bins.get("probability"), bins.get("frequency"))
         if said_and_seen[0]:
             series.append(Series(said, *said_and_seen))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evaluation.reports.page import Gallery, Item, Plot, Section, grid
 from evaluation.reports.plots import Scale, Series, histogram, lines
 from evaluation.reports.reading import figure, figures_in, known_pairs, part
 from evaluation.reports.rules import has_sigma
-from evaluation.reports.wording import CHANGES, SIDES, fixed, percent, short
+from evaluation.reports.wording import CHANGES, NAMES, SIDES, count, fixed, percent, short
 from models.calibration import Direction
 
 Json = Mapping[str, Any]
@@ -124,30 +124,34 @@ def _followed(series: Json) -> str:
 
 def outliers(figures: Json) -> Section | None:
     """How well each score tells queries of another kind from those of the collection."""
-    rows = tuple(_rows_of(figures.get("outliers"), ()))
-    if not rows:
-        return None
-    depth = max(len(path) for path, _ in rows)
-    scores = list(dict.fromkeys(score for _, values in rows for score in values))
-    cells = [
-        (*path, *[""] * (depth - len(path)), *(fixed(figure(values, score), 3) for score in scores))
-        for path, values in rows
+    kinds = [
+        (direction, name, part(kind))
+        for direction in Direction
+        for name, kind in part(figures, "outliers", direction, "kinds").items()
     ]
-    headings = ("queries", *[""] * (depth - 1), *(score.replace("_", " ") for score in scores))
-    title = "AUROC at telling queries of another kind from the collection's own (0.5 is chance, 1 is perfect)"
-    table = grid(title, headings, cells, names=depth)
-    return Section("outliers", "Does it notice what it was not made for?", tables=(table,))
+    if not kinds:
+        return None
+    scores = list(dict.fromkeys(score for *_, kind in kinds for score in part(kind, "auroc")))
+    rows = [(direction, name, *_told(kind, scores)) for direction, name, kind in kinds]
+    headings = ("queries", "outliers", *(score.replace("_", " ") for score in scores), "warned of", "outliers asked")
+    table = grid("AUROC of each score at telling outliers from the collection's own queries", headings, rows, names=2)
+    text = (
+        "An outlier should be doubted more than the collection's own queries. An AUROC of 0.5 is chance, 1 is perfect.",
+        *_false_alarms(figures),
+    )
+    return Section("outliers", "Does it notice what it was not made for?", text, tables=(table,))
 
 
-def _rows_of(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """The tables of numbers at the ends of nested tables, each with the keys that lead there."""
-    if not isinstance(tree, Mapping):
-        return
-    if any(figure(tree, key) is not None for key in tree):
-        yield path, tree
-        return
-    for key, inner in tree.items():
-        yield from _rows_of(inner, (*path, str(key).replace("_", " ")))
+def _told(kind: Json, scores: Sequence[str]) -> tuple[str, ...]:
+    aurocs = (fixed(figure(kind, "auroc", score), 3) for score in scores)
+    return *aurocs, percent(figure(kind, "alarms")), count(figure(kind, "queries"))
+
+
+def _false_alarms(figures: Json) -> Iterator[str]:
+    for direction in Direction:
+        share = figure(figures, "outliers", direction, "false_alarms")
+        if share is not None:
+            yield f"{NAMES[direction]}: a search also warns of {percent(share)} of the collection's own queries."
 
 
 def galleries(items: Json) -> Section | None:

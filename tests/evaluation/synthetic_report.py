@@ -46,6 +46,7 @@ def _figures() -> dict[str, Any]:
         "calibrated": _judged(0.1, 0.008, 0.03),
         "calibrated_mean_only": _judged(0.2, 0.05, 0.1),
     }
+    salad = {"auroc": {"sigma": 0.81, "mean_only_probability": 0.92}, "alarms": 0.345, "queries": 500}
     state = {"mean_trace": 0.3, "trace_deviation": 0.1, "squared_distance": 1.6, "log_sigma_deviation": 0.2}
     return {
         "ranking": dict.fromkeys(DIRECTIONS, quality),
@@ -58,7 +59,7 @@ def _figures() -> dict[str, Any]:
         "ambiguity": {side: {"spearman": 0.9, "items": 100} for side in ("images", "texts")},
         "recall_1_exact": 0.9,
         "sensitivity": [_series("images", "erased"), _series("texts", "dropped")],
-        "outliers": {"texts": {"word_salad": {"sigma": 0.8, "probability": 0.9}}},
+        "outliers": {DIRECTIONS[0]: {"kinds": {"word salad": salad}, "false_alarms": 0.012}},
     }
 
 
