@@ -59,10 +59,11 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_old_report(tmp_path: Path) -> None:
-    """What cannot be written as JSON changes nothing."""
+    """What cannot be written, half way through, changes nothing."""
     folder = tmp_path / "report"
-    write_folder(folder, {REPORT: report()}, {PAGE: "old"})
-    with pytest.raises(ValueError, match="JSON"):
-        write_folder(folder, {REPORT: {"rsum": float("nan")}}, {PAGE: "new"})
+    write_folder(folder, {REPORT: {"rsum": 1}}, {PAGE: "old"})
+    with pytest.raises(UnicodeEncodeError):
+        write_folder(folder, {REPORT: {"rsum": 2}}, {PAGE: "\ud800"})
+    assert json.loads((folder / REPORT).read_text()) == {"rsum": 1}
     assert (folder / PAGE).read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
