@@ -115,7 +115,7 @@ def test_hostile_words_stay_words() -> None:
     """Ids, captions, folders and names in a report are shown as they are, and do nothing."""
     given = report(name=HOSTILE, path=HOSTILE)
     given["produced"]["data"] |= {"path": HOSTILE, "split": HOSTILE}
-    given["figures"]["sensitivity"][0]["what"] = HOSTILE + "$\\frac{"
+    given["figures"]["sensitivity"][0]["what"] = HOSTILE + "$\\frac{$"
     given["figures"]["outliers"] = {DIRECTIONS[0]: {"kinds": {HOSTILE: {"auroc": {HOSTILE: 0.5}}}}}
     given["figures"]["variances"]["images"]["verdict"] = HOSTILE
     for side in given["items"].values():
