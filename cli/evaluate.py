@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,15 +21,18 @@ from cli.show import (
     say_left_out,
     sensitivity_table,
 )
+from corpus.manifest import Corpus
 from corpus.read import read
 from evaluation.calibration import calibrate
 from evaluation.disturbed import Disturbed, disturb
 from evaluation.protocols import Embedded, embed
-from evaluation.relevance import Relevance
-from evaluation.report import Asked, measure
+from evaluation.relevance import Relevance, relevant
+from evaluation.report import Asked, Figures, measure
+from evaluation.reports.folder import PAGE, REPORT, check_replaceable, write_folder
+from evaluation.reports.items import items_of
+from evaluation.reports.record import KIND, produced_by, record
 from evaluation.tables import read_tables
 from models import checkpoint
-from models.artifact import nan_as_null, write_json
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
@@ -51,12 +55,16 @@ def command(
         bool,
         typer.Option(help="Also erase and blur some images and drop words from captions, and see whether σ rises."),
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write a report: a folder with report.html to read and report.json.")
+    ] = None,
     skip_bad: SkipBad = False,
 ) -> None:
     """Measure ranking, probabilities and uncertainty of a model on a collection."""
-    loaded = checkpoint.load(model)
-    embedded = _embed(loaded, data, split, skip_bad)
+    if out is not None:
+        check_replaceable(out, (REPORT, PAGE), KIND)
+    loaded, judged = checkpoint.load(model), _chosen(data, split, skip_bad)
+    embedded = _embed(loaded, judged)
     tables = () if positives is None else read_tables(positives, embedded.entries)
     disturbed: Sequence[Disturbed] = ()
     if sensitivity:
@@ -76,7 +84,28 @@ def command(
         if table.unknown:
             say(f"• {table.name}: {table.unknown:,} ids of the table are not in this collection.", "yellow")
     if out is not None:
-        write_json(out, nan_as_null(figures.to_dict()))
+        options = {
+            "relevance": relevance,
+            "same_words": same_words,
+            "folds": folds,
+            "positives": positives,
+            "sensitivity": sensitivity,
+        }
+        produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
+        _write_report(out, record(figures, produced, _items(embedded, figures)))
+        say(f"The report is in {out}: open {out / PAGE}.")
+
+
+def _items(embedded: Embedded, figures: Figures) -> dict[str, Any]:
+    known = figures.reliability["relevance"] == Relevance.TRUTH
+    return items_of(embedded, relevant(embedded.entries, Relevance.TRUTH) if known else None)
+
+
+def _write_report(out: Path, report: dict[str, Any]) -> None:
+    # Only here: drawing takes a second to load, which no other command should pay.
+    from evaluation.reports.report_page import report_page
+
+    write_folder(out, {REPORT: report}, {PAGE: report_page(report)})
 
 
 def calibrate_command(
@@ -85,16 +114,19 @@ def calibrate_command(
     """Fit the match heads on a held-out collection and add them to the model."""
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
-    embedded = _embed(loaded, data, split, skip_bad)
+    embedded = _embed(loaded, _chosen(data, split, skip_bad))
     calibration = calibrate(embedded, loaded.encoder.match, relevance)
     checkpoint.save_calibration(calibration, model)
     CONSOLE.print(calibration_table(calibration.figures))
     CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
 
 
-def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None, skip_bad: bool) -> Embedded:
+def _chosen(data: Path, split: str | None, skip_bad: bool) -> Corpus:
     corpus = read(data, skip_bad=skip_bad)
     say_left_out(corpus)
-    chosen = corpus if split is None else corpus.split(split)
+    return corpus if split is None else corpus.split(split)
+
+
+def _embed(model: checkpoint.LoadedModel, corpus: Corpus) -> Embedded:
     with progress("encoding") as report:
-        return embed(model.encoder, chosen.entries, report)
+        return embed(model.encoder, corpus.entries, report)

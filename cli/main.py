@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import demo, evaluate, index, model, search, serve, train
+from cli import compare, demo, evaluate, index, model, search, serve, train
 from models.errors import PenumbraError
 from training.loop import InterruptedTrainingError
 
@@ -20,7 +20,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for name, part in {"train": train, "evaluate": evaluate, "search": search, "serve": serve, "demo": demo}.items():
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "compare": compare,
+    "search": search,
+    "serve": serve,
+    "demo": demo,
+}
+for name, part in COMMANDS.items():
     app.command(name)(part.command)
 app.command("scenes")(demo.scenes)
 app.command("calibrate")(evaluate.calibrate_command)

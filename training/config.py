@@ -101,7 +101,7 @@ class TrainingConfig:
     """Everything that decides the weights, given the data and the machine.
 
     Args:
-        name: of the method, as reports and comparisons call it.
+        name: of the method, as comparisons call it; that of the model's folder where there is none.
         model: what the encoders are.
         data: what a batch is made of.
         objective: what they are fitted to.
@@ -115,7 +115,7 @@ class TrainingConfig:
         ConfigError: the objective cannot train such a model.
     """
 
-    name: str = "PCME"
+    name: str | None = None
     model: EncoderConfig = field(default_factory=EncoderConfig)
     data: DataConfig = field(default_factory=DataConfig)
     objective: ObjectiveConfig = field(default_factory=SoftContrastiveConfig)

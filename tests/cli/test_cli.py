@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.reports.report_page import report_page
+from models import checkpoint
+
 CONFIG = """
 seed = 1
 [model]
@@ -62,17 +65,72 @@ def test_training_ends_with_a_calibration(home: Path) -> None:
     assert calibration["figures"]["relevance"] == "truth"
 
 
-def test_evaluate_writes_what_it_shows(home: Path) -> None:
-    """Tables in the terminal, the same figures as JSON."""
-    corpus = next(home.glob("scenes-*"))
-    out = home / "figures.json"
+@pytest.fixture(scope="module")
+def reported(home: Path) -> tuple[Path, str]:
+    """A report of the model, and what the terminal showed."""
+    corpus, out = next(home.glob("scenes-*")), home / "report"
     done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--sensitivity", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert "R-Prec." in done.stdout
-    assert "distance to the nearest answer" in done.stdout
-    figures = json.loads(out.read_text())
-    assert f"{figures['ambiguity']['texts']['spearman']:.3f}" in done.stdout
-    assert {each["what"] for each in figures["sensitivity"]} >= {"length", "generality", "matches", "erased", "blurred"}
+    return out, done.stdout
+
+
+def test_evaluate_writes_what_it_shows(reported: tuple[Path, str]) -> None:
+    """Tables in the terminal, the same figures as JSON with what produced them, and a page."""
+    out, shown = reported
+    assert "R-Prec." in shown
+    report = json.loads((out / "report.json").read_text())
+    assert f"{report['figures']['ambiguity']['texts']['spearman']:.3f}" in shown
+    measured = {each["what"] for each in report["figures"]["sensitivity"]}
+    assert measured >= {"length", "generality", "matches", "erased", "blurred"}
+    produced = report["produced"]
+    assert (produced["data"]["split"], produced["data"]["images"], produced["data"]["captions"]) == ("val", 8, 16)
+    assert produced["model"]["fingerprint"] == checkpoint.fingerprint(out.parent / "model")
+    assert produced["model"]["config"]["seed"] == 1
+    page = (out / "report.html").read_text()
+    assert f"RSUM, the sum of the six recalls, is {report['figures']['rsum']:.1f} of 600." in page
+    assert page.count("data:image/jpeg;base64,") == 16
+    assert report_page(report) == page
+
+
+def test_evaluate_replaces_a_report_and_nothing_else(home: Path, reported: tuple[Path, str]) -> None:
+    """Refused before the work where something would be lost; an earlier report may go."""
+    corpus = next(home.glob("scenes-*"))
+    refused = penumbra("evaluate", home / "nowhere", "--data", corpus, "--out", home)
+    assert refused.returncode == 2
+    assert "would be lost" in refused.stderr
+    before = (reported[0] / "report.json").stat().st_ino
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", reported[0])
+    assert done.returncode == 0, done.stderr
+    assert (reported[0] / "report.json").stat().st_ino != before
+
+
+def test_compare_shows_and_writes_the_seeds_together(reported: tuple[Path, str], tmp_path: Path) -> None:
+    """The table in the terminal, as Markdown and as JSON, and a folder with all of them."""
+    report = json.loads((reported[0] / "report.json").read_text())
+    report["produced"]["model"] |= {
+        "fingerprint": "other",
+        "config": report["produced"]["model"]["config"] | {"seed": 2},
+    }
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "report.json").write_text(json.dumps(report))
+    runs, out = (reported[0], tmp_path / "second"), tmp_path / "compared"
+    done = penumbra("compare", *runs, "--out", out)
+    assert done.returncode == 0, done.stderr
+    rsum = f"{report['figures']['rsum']:.1f} ± 0.0"
+    assert rsum in done.stdout
+    assert penumbra("compare", *runs, "--markdown").stdout == (out / "compare.md").read_text()
+    assert penumbra("compare", *runs, "--json").stdout == (out / "compare.json").read_text()
+    assert rsum in (out / "compare.html").read_text()
+    found = json.loads((out / "compare.json").read_text())
+    assert [run["seed"] for run in found["methods"][0]["runs"]] == [1, 2]
+    assert penumbra("compare", *runs, "--out", out).returncode == 0
+
+
+def test_only_reports_load_what_draws() -> None:
+    """No other command pays for matplotlib, and the service never loads it."""
+    loads = "import sys, cli.main, service.app; sys.exit('matplotlib' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", loads], env=environment).returncode == 0
 
 
 def test_calibrate_changes_no_fingerprint(home: Path) -> None:
@@ -123,6 +181,9 @@ def test_index_info_describes(home: Path) -> None:
         (("train", "{home}/tiny.toml", "--out", "{home}/model"), "finished model"),
         (("train", "{home}/tiny.toml", "--out", "{home}/x", "--device", "abacus"), "abacus"),
         (("evaluate", "{home}/model", "--data", "{home}/nowhere"), "nowhere"),
+        (("compare",), "nothing to compare"),
+        (("compare", "{home}/model"), "report.json is missing"),
+        (("compare", "{home}/model", "--out", "{home}"), "would be lost"),
         (("model", "import", "{home}/none.pth", "--out", "{home}/x"), "none.pth"),
         (("serve", "{home}/nowhere"), "nowhere"),
     ],
