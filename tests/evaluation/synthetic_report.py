@@ -77,7 +77,7 @@ def _side(side: str) -> dict[str, Any]:
 
 def report(**model: Any) -> dict[str, Any]:
     """The JSON of a report; `model` replaces what it says of the model."""
-    config = {"objective": {"method": "pcme", "kl_weight": 1e-4}, "seed": 0}
+    config = {"name": "pcme", "objective": {"kl_weight": 1e-4}, "seed": 0}
     judged = {"name": "stars", "path": "artifacts/stars", "fingerprint": "f0", "config": config, "training_data": "d0"}
     made = {
         "date": "2026-11-24T12:00:00+00:00",

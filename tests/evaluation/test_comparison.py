@@ -23,8 +23,8 @@ from models.errors import ArtifactError, ConfigError
 
 def run(method: str | None, seed: int, *, folder: str = "model", **more: Any) -> Run:
     """A run whose R-Precision and log-loss are its own."""
-    objective = {"kl_weight": more.pop("kl_weight", 0.0), **({} if method is None else {"method": method})}
-    config = {"objective": objective, "seed": seed, **more}
+    objective = {"loss": "triplet", "kl_weight": more.pop("kl_weight", 0.0)}
+    config = {"name": method, "objective": objective, "seed": seed, **more}
     made = report(
         name=folder, fingerprint=f"{method}-{seed}-{folder}-{sorted(more.items())}-{objective}", config=config
     )
@@ -105,8 +105,8 @@ def test_folders_lose_a_number_that_is_set_apart(folder: str, stem: str) -> None
 
 def test_training_on_other_data_is_another_method() -> None:
     """The same settings on another collection are no further seed."""
-    other = report(config={"objective": {"method": "pcme"}, "seed": 1}, training_data="other", fingerprint="x")
-    same = report(config={"objective": {"method": "pcme"}, "seed": 0})
+    other = report(config={"name": "pcme", "seed": 1}, training_data="other", fingerprint="x")
+    same = report(config={"name": "pcme", "seed": 0})
     found = labels(Run(Path("a"), same), Run(Path("b"), other))
     assert found == ["pcme (training_data d0)", "pcme (training_data other)"]
 
