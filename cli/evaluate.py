@@ -9,15 +9,27 @@ from typing import Annotated
 
 import typer
 
-from cli.show import CONSOLE, calibration_table, confidence_table, progress, ranking_table, say, say_left_out
+from cli.show import (
+    CONSOLE,
+    calibration_table,
+    confidence_table,
+    outlier_table,
+    progress,
+    ranking_table,
+    say,
+    say_left_out,
+)
 from corpus.read import read
 from evaluation.calibration import calibrate
+from evaluation.familiarity import familiarise
+from evaluation.outliers import OutlierQueries, outlier_queries
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance
 from evaluation.report import Asked, measure
 from evaluation.tables import read_tables
 from models import checkpoint
 from models.artifact import nan_as_null, write_json
+from models.errors import ConfigError
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
@@ -36,6 +48,10 @@ def command(
     positives: Annotated[
         Path | None, typer.Option(help="A folder with tables of positives (CxC, ECCV Caption).")
     ] = None,
+    outliers: Annotated[
+        list[Path] | None,
+        typer.Option(help="A collection unlike this one; may be repeated. Noise and shuffled words are always tried."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the figures here, as JSON.")] = None,
     skip_bad: SkipBad = False,
 ) -> None:
@@ -43,13 +59,17 @@ def command(
     loaded = checkpoint.load(model)
     embedded = _embed(loaded, data, split, skip_bad)
     tables = () if positives is None else read_tables(positives, embedded.entries)
+    unlike = _outliers(loaded, embedded, outliers or [], skip_bad)
     with progress("ranking") as report:
-        figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables), report)
+        asked = Asked(same_words, folds, tables)
+        figures = measure(embedded, loaded.encoder, relevance, asked, report, unlike)
     for name, ranking in {"recall of the own image": figures.ranking, **figures.further}.items():
         CONSOLE.print(ranking_table(ranking, name))
     CONSOLE.print(calibration_table(figures.reliability))
     if figures.confidence is not None:
         CONSOLE.print(confidence_table(figures.confidence, str(figures.reliability["relevance"])))
+    if figures.outliers is not None:
+        CONSOLE.print(outlier_table(figures.outliers))
     for line in figures.sentences:
         say(f"• {line}")
     for table in tables:
@@ -62,12 +82,13 @@ def command(
 def calibrate_command(
     model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
 ) -> None:
-    """Fit the match heads on a held-out collection and add them to the model."""
+    """Fit the match heads, and what queries are familiar, on a held-out collection and add them to the model."""
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, data, split, skip_bad)
-    calibration = calibrate(embedded, loaded.encoder.match, relevance)
+    calibration, familiarity = calibrate(embedded, loaded.encoder.match, relevance), familiarise(embedded)
     checkpoint.save_calibration(calibration, model)
+    checkpoint.save_familiarity(familiarity, model)
     CONSOLE.print(calibration_table(calibration.figures))
     CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
 
@@ -78,3 +99,17 @@ def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None, skip_ba
     chosen = corpus if split is None else corpus.split(split)
     with progress("encoding") as report:
         return embed(model.encoder, chosen.entries, report)
+
+
+def _outliers(model: checkpoint.LoadedModel, embedded: Embedded, folders: list[Path], skip_bad: bool) -> OutlierQueries:
+    """Synthetic outliers and those of other collections, encoded."""
+    others = {}
+    for folder in folders:
+        corpus = read(folder, skip_bad=skip_bad)
+        say_left_out(corpus)
+        name = folder.resolve().name
+        if name in others:
+            raise ConfigError(f"two collections of outliers are called {name}: rename the folder of one of them")
+        others[name] = corpus.entries
+    with progress("encoding outliers") as report:
+        return outlier_queries(model.encoder, embedded.entries, others, report)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from corpus.manifest import Corpus
 from evaluation.confidence import Confidence
+from evaluation.outliers import SCORES, OutlierFigures
 from evaluation.protocols import RankingQuality
 from models.calibration import Direction
 
@@ -73,6 +74,19 @@ def confidence_table(confidence: Mapping[Direction, Confidence], relevance: str)
         for name, row in each.abstention.items():
             shares = (percent(row.risk[-1]), percent(row.risk[4]), f"{row.area:.3f}")
             table.add_row(direction, name.replace("_", " "), f"{row.auroc:.3f}", *shares)
+    return table
+
+
+def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
+    """AUROC of each score for each kind of outliers, and how many of them a search warns of."""
+    table = Table(title="Queries unlike the collection, told from its own by … (AUROC); share that a search warns of")
+    for heading in ("direction", "outliers", *(score.replace("_", " ") for score in SCORES), "warned", "queries"):
+        table.add_column(heading, justify="left" if heading in ("direction", "outliers") else "right")
+    for direction, found in outliers.items():
+        for name, row in found.kinds.items():
+            areas = (f"{row.auroc[score]:.3f}" if score in row.auroc else "–" for score in SCORES)
+            table.add_row(direction, name, *areas, percent(row.alarms), f"{row.queries:,}")
+        table.add_row(direction, "none: its own", *("" for _ in SCORES), percent(found.false_alarms), "")
     return table
 
 

