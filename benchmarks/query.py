@@ -39,7 +39,7 @@ def stage_times(folder: Path) -> StageTimes:
     texts = [entry.captions[0] for entry in corpus.entries[: WARM_UP + QUERIES]]
     encoder = model.encoder
     with Gallery.open(folder / "gallery", model=model.fingerprint) as gallery:
-        retriever = Retriever(gallery, encoder.match, encoder.calibration)
+        retriever = Retriever(gallery, encoder.match, encoder.calibration, encoder.familiarity)
         measured = [_measured(retriever, encoder.encode_texts, text) for text in texts][WARM_UP:]
     stages = {name: _percentiles([each[name] for each in measured]) for name in measured[0]}
     return StageTimes(ITEMS, encoder.config.embed_dim, QUERIES, stages)

@@ -15,6 +15,7 @@ from cli.show import (
     CONSOLE,
     calibration_table,
     confidence_table,
+    outlier_table,
     progress,
     ranking_table,
     say,
@@ -25,6 +26,8 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from evaluation.calibration import calibrate
 from evaluation.disturbed import Disturbed, disturb
+from evaluation.familiarity import familiarise
+from evaluation.outliers import OutlierQueries, outlier_queries
 from evaluation.protocols import Embedded, embed
 from evaluation.relevance import Relevance, relevant
 from evaluation.report import Asked, Figures, measure
@@ -33,6 +36,7 @@ from evaluation.reports.items import items_of
 from evaluation.reports.record import KIND, produced_by, record
 from evaluation.tables import read_tables
 from models import checkpoint
+from models.errors import ConfigError
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
@@ -55,6 +59,10 @@ def command(
         bool,
         typer.Option(help="Also erase and blur some images and drop words from captions, and see whether σ rises."),
     ] = False,
+    outliers: Annotated[
+        list[Path] | None,
+        typer.Option(help="A collection unlike this one; may be repeated. Noise and shuffled words are always tried."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Also write a report: a folder with report.html to read and report.json.")
     ] = None,
@@ -70,14 +78,18 @@ def command(
     if sensitivity:
         with progress("disturbing") as report:
             disturbed = disturb(loaded.encoder, embedded, report)
+    unlike = _outliers(loaded, embedded, outliers or [], skip_bad)
     with progress("ranking") as report:
-        figures = measure(embedded, loaded.encoder, relevance, Asked(same_words, folds, tables, disturbed), report)
+        asked = Asked(same_words, folds, tables, disturbed, unlike)
+        figures = measure(embedded, loaded.encoder, relevance, asked, report)
     for name, ranking in {"recall of the own image": figures.ranking, **figures.further}.items():
         CONSOLE.print(ranking_table(ranking, name))
     CONSOLE.print(calibration_table(figures.reliability))
     if figures.confidence is not None:
         CONSOLE.print(confidence_table(figures.confidence, str(figures.reliability["relevance"])))
     CONSOLE.print(sensitivity_table(figures.sensitivity or ()))
+    if figures.outliers is not None:
+        CONSOLE.print(outlier_table(figures.outliers))
     for line in figures.sentences:
         say(f"• {line}")
     for table in tables:
@@ -90,6 +102,7 @@ def command(
             "folds": folds,
             "positives": positives,
             "sensitivity": sensitivity,
+            "outliers": outliers,
         }
         produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
         _write_report(out, record(figures, produced, _items(embedded, figures)))
@@ -111,12 +124,13 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
 def calibrate_command(
     model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
 ) -> None:
-    """Fit the match heads on a held-out collection and add them to the model."""
+    """Fit the match heads, and what queries are familiar, on a held-out collection and add them to the model."""
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
-    calibration = calibrate(embedded, loaded.encoder.match, relevance)
+    calibration, familiarity = calibrate(embedded, loaded.encoder.match, relevance), familiarise(embedded)
     checkpoint.save_calibration(calibration, model)
+    checkpoint.save_familiarity(familiarity, model)
     CONSOLE.print(calibration_table(calibration.figures))
     CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
 
@@ -130,3 +144,17 @@ def _chosen(data: Path, split: str | None, skip_bad: bool) -> Corpus:
 def _embed(model: checkpoint.LoadedModel, corpus: Corpus) -> Embedded:
     with progress("encoding") as report:
         return embed(model.encoder, corpus.entries, report)
+
+
+def _outliers(model: checkpoint.LoadedModel, embedded: Embedded, folders: list[Path], skip_bad: bool) -> OutlierQueries:
+    """Synthetic outliers and those of other collections, encoded."""
+    others = {}
+    for folder in folders:
+        corpus = read(folder, skip_bad=skip_bad)
+        say_left_out(corpus)
+        name = folder.resolve().name
+        if name in others:
+            raise ConfigError(f"two collections of outliers are called {name}: rename the folder of one of them")
+        others[name] = corpus.entries
+    with progress("encoding outliers") as report:
+        return outlier_queries(model.encoder, embedded.entries, others, report)

@@ -48,7 +48,8 @@ def command(
             direction, query = Direction.TEXT_TO_IMAGE, encoder.encode_texts([check(text)])
         else:
             direction, query = Direction.IMAGE_TO_TEXT, encoder.encode_images([_bytes(image)])
-        result = Retriever(opened, encoder.match, encoder.calibration).search(query[0], direction, options)
+        retriever = Retriever(opened, encoder.match, encoder.calibration, encoder.familiarity)
+        result = retriever.search(query[0], direction, options)
     unknown = encoder.vocabulary.unknown(text or "")
     if as_json:
         CONSOLE.print_json(json.dumps({"unknown_words": unknown, **_plain(result)}))
@@ -71,7 +72,8 @@ def _plain(result: SearchResult) -> dict[str, Any]:
         "results": hits,
         "expected_matches": result.expected_matches,
         "calibrated": result.calibrated,
-        "no_match": result.no_match,
+        "familiarity": result.familiarity,
+        "no_match": None if result.no_match is None else asdict(result.no_match),
     }
 
 
@@ -88,6 +90,6 @@ def _show(result: SearchResult) -> None:
         table.add_row(str(hit.rank), match, f"{bar:<{BAR_WIDTH}}", name, sigma, distance)
     CONSOLE.print(table)
     if result.no_match is not None:
-        say(result.no_match, "yellow")
+        say(result.no_match.detail, "yellow")
     else:
         say(f"About {result.expected_matches:.1f} matches expected.")

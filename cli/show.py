@@ -13,6 +13,7 @@ from rich.table import Table
 
 from corpus.manifest import Corpus
 from evaluation.confidence import Confidence
+from evaluation.outliers import SCORES, OutlierFigures
 from evaluation.protocols import RankingQuality
 from evaluation.sensitivity import Response, Series
 from models.calibration import Direction
@@ -100,6 +101,19 @@ def _answer(response: Response | None) -> tuple[str, ...]:
     rising = "–" if response.share_rising is None else f"{100 * response.share_rising:.0f} %"
     ends = (number(response.means[place]) for place in (0, -1))
     return *ends, number(response.spearman, 2), rising, number(response.auroc, 2)
+
+
+def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
+    """AUROC of each score for each kind of outliers, and how many of them a search warns of."""
+    table = Table(title="Queries unlike the collection, told from its own by … (AUROC); share that a search warns of")
+    for heading in ("direction", "outliers", *(score.replace("_", " ") for score in SCORES), "warned", "queries"):
+        table.add_column(heading, justify="left" if heading in ("direction", "outliers") else "right")
+    for direction, found in outliers.items():
+        for name, row in found.kinds.items():
+            areas = (f"{row.auroc[score]:.3f}" if score in row.auroc else "–" for score in SCORES)
+            table.add_row(direction, name, *areas, percent(row.alarms), f"{row.queries:,}")
+        table.add_row(direction, "none: its own", *("" for _ in SCORES), percent(found.false_alarms), "")
+    return table
 
 
 def calibration_table(figures: Mapping[str, Any]) -> Table:

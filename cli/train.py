@@ -13,6 +13,7 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.calibration import calibrate
+from evaluation.familiarity import familiarise
 from evaluation.protocols import embed
 from models import checkpoint
 from models.errors import ConfigError
@@ -43,8 +44,11 @@ def command(
     held = splits(corpus)[1]
     if held and encoder.config.embedding.points == 1:
         with progress("calibrating") as report:
-            calibration = calibrate(embed(encoder, held, report), encoder.match)
+            embedded = embed(encoder, held, report)
+            calibration = calibrate(embedded, encoder.match)
         checkpoint.save_calibration(calibration, out)
+        if len(held) > 1:
+            checkpoint.save_familiarity(familiarise(embedded), out)
     say(f"The model is in {out}.")
 
 

@@ -67,7 +67,8 @@ def embed(encoder: Encoder, entries: Sequence[Entry], progress: Progress | None 
     for start in range(0, len(texts), 4 * batch):
         captions.append(encoder.encode_texts(texts[start : start + 4 * batch]).to("cpu"))
         report(done + min(start + 4 * batch, len(texts)), total)
-    return Embedded(entries, concatenate(images), concatenate(captions))
+    encoded = concatenate(images)
+    return Embedded(entries, encoded, concatenate(captions) if captions else encoded[:0])
 
 
 def framed(encoder: Encoder, entries: Sequence[Entry], pool: ThreadPoolExecutor, batch: int) -> Iterator[Pixels]:

@@ -12,6 +12,7 @@ from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.confidence import Confidence, confidence
 from evaluation.disturbed import Disturbed
 from evaluation.metrics import r_precision
+from evaluation.outliers import OutlierFigures, OutlierQueries, detect
 from evaluation.positives import Positives, Progress, Ranks, rank_positives
 from evaluation.protocols import (
     Embedded,
@@ -49,6 +50,7 @@ class Figures:
         ambiguity: σ against the true number of matches, where that is known.
         recall_1_exact: Recall@1 of captions that are true of one image only, where that is known.
         sensitivity: σ against what should raise it.
+        outliers: for each direction, whether queries unlike the collection are told from it, where it was asked for.
     """
 
     ranking: Mapping[Direction, RankingQuality]
@@ -60,6 +62,7 @@ class Figures:
     ambiguity: Mapping[str, AmbiguityCorrelation] | None
     recall_1_exact: float | None
     sensitivity: tuple[Series, ...] | None = None
+    outliers: Mapping[Direction, OutlierFigures] | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -77,6 +80,8 @@ class Figures:
         yield from (each.sentence for each in self.sensitivity or () if each.sentence is not None)
         if self.recall_1_exact is not None:
             yield f"Recall@1 of captions that are true of one image only: {100 * self.recall_1_exact:.1f} %."
+        for direction, told in (self.outliers or {}).items():
+            yield f"{direction}: {told.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -94,6 +99,7 @@ class Figures:
             "ambiguity": {key: asdict(value) for key, value in (self.ambiguity or {}).items()},
             "recall_1_exact": self.recall_1_exact,
             "sensitivity": [each.to_dict() for each in self.sensitivity or ()],
+            "outliers": {str(key): value.to_dict() for key, value in (self.outliers or {}).items()},
         }
 
 
@@ -106,12 +112,14 @@ class Asked:
         folds: one averaged over so many parts of the collection.
         tables: one by each given table of positives.
         disturbed: queries with less and less left of them, for σ against what should raise it.
+        outliers: queries that should be told from the collection's own.
     """
 
     same_words: bool = False
     folds: int | None = None
     tables: Sequence[Table] = ()
     disturbed: Sequence[Disturbed] = ()
+    outliers: OutlierQueries | None = None
 
 
 def measure(
@@ -148,6 +156,7 @@ def measure(
             *observed_series(embedded, ranked, matches if known else None, mean_only),
             *(disturbed_series(each, embedded, own, matches, mean_only) for each in asked.disturbed),
         ),
+        None if asked.outliers is None else detect(embedded, encoder, asked.outliers),
     )
 
 

@@ -14,9 +14,11 @@ import torch
 
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
+from index.no_match import Findings, NoMatch, no_match
 from index.rerank import Rerank, match_probabilities
 from index.shortlist import Ranking, Rows
 from models.calibration import Calibration, Direction
+from models.familiarity import Familiarity
 from models.gaussian import Gaussian
 from models.match import MatchHead, MatchProbability, Noise
 
@@ -25,9 +27,6 @@ ANSWERS: Final[Mapping[Direction, Modality]] = {
     Direction.IMAGE_TO_TEXT: Modality.TEXT,
 }
 """The modality that answers in each direction."""
-
-# Fewer expected matches than this, and the likeliest number of matches among independent items is none.
-LIKELY_ANY: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,9 @@ class SearchResult:
         expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted.
         shortlisted: how many items that sum is over.
         calibrated: whether probabilities come from a calibrated head.
-        no_match: why nothing here is an answer, as one sentence; None when something may be.
+        familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
+            where the model knows of none.
+        no_match: why nothing here is to be taken for an answer; None when something may be.
         stages: milliseconds of each stage.
     """
 
@@ -93,7 +94,8 @@ class SearchResult:
     expected_matches: float
     shortlisted: int
     calibrated: bool
-    no_match: str | None
+    familiarity: float | None
+    no_match: NoMatch | None
     stages: Mapping[str, float]
 
 
@@ -104,12 +106,20 @@ class Retriever:
         gallery: what is searched.
         match: the model's own match head.
         calibration: a head for each direction; without one the model's own serves for both.
+        familiarity: for each direction the queries that the model knows; without it none is said to be unlike them.
     """
 
-    def __init__(self, gallery: Gallery, match: MatchHead, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        match: MatchHead,
+        calibration: Calibration | None = None,
+        familiarity: Mapping[Direction, Familiarity] | None = None,
+    ) -> None:
         self.gallery = gallery
         self._match = match
         self._calibration = calibration
+        self._familiarity = familiarity or {}
         self._draw_noise = lru_cache(maxsize=8)(Noise.draw)
 
     def head(self, direction: Direction) -> MatchHead:
@@ -121,9 +131,9 @@ class Retriever:
         """Answer a query.
 
         A probability depends on the query, the item, `samples` and `seed` alone (up to the rounding of float32).
-        Equal probabilities are ordered by mean distance, then by row. With `min_match_probability` above zero,
-        `no_match` says when nothing reaches it; with zero and a calibration, when fewer than 0.5 matches are expected
-        in the shortlist (the items are still given).
+        Equal probabilities are ordered by mean distance, then by row. `no_match` says when the query is unlike those
+        the model knows or too uncertain; with `min_match_probability` above zero, when nothing reaches it; with zero
+        and a calibration, when fewer than 0.5 matches are expected in the shortlist. The items are still given.
 
         Args:
             query: Gaussian [dim] of the asking modality.
@@ -144,7 +154,7 @@ class Retriever:
         clock.lap("rerank")
         hits = self._hits(modality, answers, raw)
         clock.lap("items")
-        return self._result(hits, probability.value, options, clock)
+        return self._result(_Asked(query, direction, options), hits, probability.value, clock.laps)
 
     def _probabilities(
         self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
@@ -166,12 +176,24 @@ class Retriever:
         return tuple(Hit(rank, *fields) for rank, fields in enumerate(zip(*columns, strict=True), start=1))
 
     def _result(
-        self, hits: tuple[Hit, ...], probabilities: torch.Tensor, options: SearchOptions, clock: _Clock
+        self, asked: _Asked, hits: tuple[Hit, ...], probabilities: torch.Tensor, stages: Mapping[str, float]
     ) -> SearchResult:
-        calibrated = self._calibration is not None
-        expected = float(probabilities.sum(dtype=torch.float64))
-        no_match = _no_match(probabilities, hits, expected, options.min_match_probability, calibrated)
-        return SearchResult(hits, expected, len(probabilities), calibrated, no_match, clock.laps)
+        count, expected = len(probabilities), float(probabilities.sum(dtype=torch.float64))
+        best, calibrated = float(probabilities.max()) if count else 0.0, self._calibration is not None
+        findings = Findings(count, len(hits), best, expected, calibrated, asked.options.min_match_probability)
+        known = self._familiarity.get(asked.direction)
+        familiarity = None if known is None else float(known.typicality(asked.query))
+        reason = no_match(findings, asked.query, known)
+        return SearchResult(hits, expected, count, calibrated, familiarity, reason, stages)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What was asked."""
+
+    query: Gaussian
+    direction: Direction
+    options: SearchOptions
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,20 +233,6 @@ def _order(candidates: _Candidates, options: SearchOptions) -> Rows:
     else:
         order = np.lexsort((near.rows, near.values, -probabilities))
     return order[probabilities[order] >= options.min_match_probability]
-
-
-def _no_match(
-    probabilities: torch.Tensor, hits: tuple[Hit, ...], expected: float, least: float, calibrated: bool
-) -> str | None:
-    if not len(probabilities):
-        return "The gallery holds no item of the modality that was asked for."
-    if not hits:
-        best = float(probabilities.max())
-        return f"No item reaches the match probability {least:g}; the best one has {best:.3g}."
-    if least == 0 and calibrated and expected < LIKELY_ANY:
-        near = len(probabilities)
-        return f"Nothing here is likely to match: {expected:.2g} matches are expected among the {near} nearest items."
-    return None
 
 
 def _finite(value: float) -> float | None:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones import LastTokenGRU, resnet_features, resnet_width
-from models.calibration import Calibration
+from models.calibration import Calibration, Direction
 from models.embedding import EmbeddingConfig, Encoding, encoding_of, mean_branch, variance_branch
 from models.errors import ConfigError
+from models.familiarity import Familiarity
 from models.gaussian import Gaussian
 from models.image import Framing, Picture, decode, frame, normalise
 from models.match import MatchHead
@@ -110,6 +111,7 @@ class Encoder(nn.Module):
         vocabulary: the words that the text encoder knows.
         match: the uncalibrated match head.
         calibration: match heads fitted on held-out pairs, one for each direction.
+        familiarity: the held-out queries that the model knows, for each direction.
     """
 
     def __init__(
@@ -118,12 +120,14 @@ class Encoder(nn.Module):
         vocabulary: Vocabulary,
         match: MatchHead,
         calibration: Calibration | None = None,
+        familiarity: Mapping[Direction, Familiarity] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.vocabulary = vocabulary
         self.match = match
         self.calibration = calibration
+        self.familiarity = familiarity
         self.image = ImageEncoder(config)
         self.text = TextEncoder(config, len(vocabulary))
 

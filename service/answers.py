@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from index.gallery import Uncertainty
 from index.items import Item, Modality
+from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
 from models.calibration import Direction
 from service.engine import Answer, Described, EncodedQuery
@@ -99,10 +100,20 @@ class HitAnswer(BaseModel):
         )
 
 
-class NoMatch(BaseModel):
-    """Nothing here is an answer."""
+class NoMatchAnswer(BaseModel):
+    """Nothing here is to be taken for an answer."""
 
-    reason: str
+    reason: NoMatchReason = Field(
+        description="The first that holds of empty-gallery; unlike-training, a query unlike those the model knows; "
+        "too-uncertain, a sigma above all that was calibrated on; below-minimum, nothing reaches "
+        "min_match_probability; nothing-probable."
+    )
+    detail: str = Field(description="The same as a sentence, with its figures.")
+
+    @classmethod
+    def of(cls, found: NoMatch) -> Self:
+        """From the index's value."""
+        return cls(reason=found.reason, detail=found.detail)
 
 
 class Fingerprints(BaseModel):
@@ -119,7 +130,13 @@ class SearchAnswer(BaseModel):
     direction: Direction
     results: list[HitAnswer] = Field(description="By match probability; by mean distance with rerank = none.")
     expected_matches: Rounded = Field(description="Sum of the match probabilities over the shortlist.")
-    no_match: NoMatch | None = Field(description="Why nothing here is an answer; null when something may be.")
+    familiarity: Rounded | None = Field(
+        description="Share of the model's held-out queries that are at least as unlike the others as this one, 0 to 1: "
+        "small for a query unlike those the model knows; null where it knows of none."
+    )
+    no_match: NoMatchAnswer | None = Field(
+        description="Why nothing here is to be taken for an answer, results or not; null when something may be."
+    )
     calibrated: bool = Field(description="Whether probabilities come from a head fitted on held-out pairs.")
     fingerprints: Fingerprints
 
@@ -132,7 +149,8 @@ class SearchAnswer(BaseModel):
             direction=direction,
             results=[HitAnswer.of(hit) for hit in result.hits],
             expected_matches=result.expected_matches,
-            no_match=NoMatch(reason=result.no_match) if result.no_match else None,
+            familiarity=result.familiarity,
+            no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
             calibrated=result.calibrated,
             fingerprints=fingerprints,
         )

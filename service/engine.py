@@ -125,7 +125,8 @@ class Engine:
         self.gallery = gallery
         self.limits = limits
         self.admission = Admission(limits.queue)
-        self._retriever = Retriever(gallery, model.encoder.match, model.encoder.calibration)
+        encoder = model.encoder
+        self._retriever = Retriever(gallery, encoder.match, encoder.calibration, encoder.familiarity)
         pin = partial(pin_threads, threads)
         self.worker = EncodingWorker(limits.batch, pin)
         self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", pin)

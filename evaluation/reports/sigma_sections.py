@@ -28,9 +28,7 @@ def _bins_plot(figures: Json, direction: Direction) -> Plot | None:
     sure = part(figures, "confidence", direction)
     measured = {"Recall@1": part(sure, "recall_1"), "R-Precision": part(sure, "r_precision")}
     series = [
-        Series(name, *known_pairs(each.get("score"), each.get("values")))
-        for name, each in measured.items()
-        if each
+        Series(name, *known_pairs(each.get("score"), each.get("values"))) for name, each in measured.items() if each
     ]
     if not any(each.x for each in series):
         return None

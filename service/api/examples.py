@@ -54,6 +54,7 @@ def _search(query: dict[str, Any], direction: str, hit: dict[str, Any]) -> dict[
         "direction": direction,
         "results": [hit],
         "expected_matches": 1.294012,
+        "familiarity": 0.614231,
         "no_match": None,
         "calibrated": True,
         "fingerprints": _FINGERPRINTS,
@@ -71,10 +72,21 @@ _IMAGE_QUERY: Final[dict[str, Any]] = {**_IMAGE, "id": None, "unknown_words": []
 _ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image"}
 
 TEXT_SEARCH: Final = _search(_TEXT_QUERY, "text-to-image", _hit(**_ITEM_BASE))
-IMAGE_SEARCH: Final = _search(
-    _IMAGE_QUERY,
-    "image-to-text",
-    _hit(id="scene-00007#2", modality="text", text="something round at night", image_url=None),
+_UNLIKE: Final[dict[str, Any]] = {
+    "familiarity": 0.000999,
+    "no_match": {
+        "reason": "unlike-training",
+        "detail": "This query is unlike those the model knows: of 1,000 held-out ones 0 are as far out. Its "
+        "probabilities are not to be relied on.",
+    },
+}
+IMAGE_SEARCH: Final = (
+    _search(
+        _IMAGE_QUERY,
+        "image-to-text",
+        _hit(id="scene-00007#2", modality="text", text="something round at night", image_url=None),
+    )
+    | _UNLIKE
 )
 UNCERTAINTY: Final = _TEXT_QUERY
 IMAGE_UNCERTAINTY: Final = _IMAGE_QUERY

@@ -47,7 +47,9 @@ function showQuery(answer, picture) {
     lines.append(element("p", {}, element("strong", { textContent: `“${answer.query.text}”` })));
   }
   lines.append(element("p", { textContent: `The query: ${vagueness(answer.query.uncertainty)}.` }));
-  lines.append(element("p", { textContent: `${answer.expected_matches.toFixed(1)} matches expected.` }));
+  if (answer.no_match === null) {
+    lines.append(element("p", { textContent: `${answer.expected_matches.toFixed(1)} matches expected.` }));
+  }
   if (answer.query.unknown_words.length) {
     const words = answer.query.unknown_words.map((word) => `“${word}”`).join(", ");
     lines.append(element("p", { className: "notice", textContent: `Words the model has never seen: ${words}` }));
@@ -59,7 +61,7 @@ function show(answer, picture) {
   showQuery(answer, picture);
   const noMatch = byId("no-match");
   noMatch.hidden = answer.no_match === null;
-  noMatch.textContent = answer.no_match ? `Nothing here matches. ${answer.no_match.reason}` : "";
+  noMatch.textContent = answer.no_match ? answer.no_match.detail : "";
   const results = byId("results");
   results.className = `${answer.direction === "image-to-text" ? "texts" : ""} ${answer.no_match ? "unlikely" : ""}`;
   results.replaceChildren(...answer.results.map(resultCard));

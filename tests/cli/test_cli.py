@@ -13,6 +13,7 @@ import pytest
 
 from evaluation.reports.report_page import report_page
 from models import checkpoint
+from models.calibration import Direction
 
 CONFIG = """
 seed = 1
@@ -59,17 +60,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_training_ends_with_a_calibration(home: Path) -> None:
-    """Where there is a split `val`, the model has heads for both directions and says what they were fitted on."""
+    """Where there is a split `val`, the model has heads for both directions, says what they were fitted on, and knows
+    what queries are familiar.
+    """
     calibration = json.loads((home / "model" / "calibration.json").read_text())
     assert set(calibration["heads"]) == {"text-to-image", "image-to-text"}
     assert calibration["figures"]["relevance"] == "truth"
+    assert set(checkpoint.load(home / "model").encoder.familiarity or ()) == set(Direction)
 
 
 @pytest.fixture(scope="module")
 def reported(home: Path) -> tuple[Path, str]:
     """A report of the model, and what the terminal showed."""
     corpus, out = next(home.glob("scenes-*")), home / "report"
-    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--sensitivity", "--out", out)
+    asked = ("--sensitivity", "--outliers", corpus, "--out", out)
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", *asked)
     assert done.returncode == 0, done.stderr
     return out, done.stdout
 
@@ -82,6 +87,10 @@ def test_evaluate_writes_what_it_shows(reported: tuple[Path, str]) -> None:
     assert f"{report['figures']['ambiguity']['texts']['spearman']:.3f}" in shown
     measured = {each["what"] for each in report["figures"]["sensitivity"]}
     assert measured >= {"length", "generality", "matches", "erased", "blurred"}
+    for direction, made in (("text-to-image", "random words"), ("image-to-text", "smooth noise")):
+        kinds = report["figures"]["outliers"][direction]["kinds"]
+        assert f"{kinds[made]['auroc']['familiarity']:.3f}" in shown
+        assert kinds[next(out.parent.glob("scenes-*")).name]["queries"] in (32, 64)
     produced = report["produced"]
     assert (produced["data"]["split"], produced["data"]["images"], produced["data"]["captions"]) == ("val", 8, 16)
     assert produced["model"]["fingerprint"] == checkpoint.fingerprint(out.parent / "model")
@@ -143,7 +152,8 @@ def test_calibrate_changes_no_fingerprint(home: Path) -> None:
     refused = penumbra("search", home / "gallery", "--text", "a star")
     assert refused.returncode == 2
     assert "penumbra calibrate" in refused.stderr
-    # What the message names as the remedy is one.
+    (home / "model" / "familiarity.safetensors").write_bytes(b"")
+    # What the message names as the remedy is one, for this file as well.
     assert penumbra("calibrate", home / "model", "--data", corpus).returncode == 0
     assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 

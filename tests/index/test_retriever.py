@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from index.gallery import Gallery
 from index.items import Modality
+from index.no_match import NoMatch, NoMatchReason
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from models.calibration import Calibration, Direction
@@ -152,7 +153,8 @@ def test_nothing_reaches_the_probability(gallery: Gallery) -> None:
     best = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions()).hits[0].match_probability
     result = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions(min_match_probability=0.99))
     assert result.hits == ()
-    assert result.no_match == f"No item reaches the match probability 0.99; the best one has {best:.3g}."
+    detail = f"No item reaches the match probability 0.99; the best one has {best:.3g}."
+    assert result.no_match == NoMatch(NoMatchReason.BELOW_MINIMUM, detail)
 
 
 @pytest.mark.parametrize(("shift", "says"), [(-9.0, True), (9.0, False)])
@@ -162,7 +164,8 @@ def test_few_expected_matches(gallery: Gallery, shift: float, says: bool) -> Non
     calibration = Calibration(dict.fromkeys(Direction, head), {}, {})
     result = Retriever(gallery, RAW, calibration).search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions())
     assert (result.expected_matches < 0.5) == says
-    assert (result.no_match is not None and "Nothing here is likely to match" in result.no_match) == says
+    assert (result.no_match is not None) == says
+    assert result.no_match is None or result.no_match.reason is NoMatchReason.NOTHING_PROBABLE
     assert len(result.hits) == 10
 
 
@@ -172,7 +175,8 @@ def test_a_gallery_without_captions(gallery_of: GalleryOf, rerank: Rerank) -> No
     retriever = Retriever(gallery_of(IMAGES, draw(0, 0)), RAW, CALIBRATION)
     result = retriever.search(QUERY, Direction.IMAGE_TO_TEXT, SearchOptions(rerank=rerank))
     assert (result.hits, result.expected_matches, result.shortlisted) == ((), 0.0, 0)
-    assert result.no_match == "The gallery holds no item of the modality that was asked for."
+    detail = "The gallery holds no item of the modality that was asked for."
+    assert result.no_match == NoMatch(NoMatchReason.EMPTY_GALLERY, detail)
 
 
 def test_one_sample_has_no_standard_error(gallery: Gallery) -> None:

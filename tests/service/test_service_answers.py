@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from fastapi.testclient import TestClient
 from index.gallery import Gallery
 from index.items import Modality
 from models import checkpoint
+from models.calibration import Direction
 from models.distances import squared_l2
+from models.familiarity import Familiarity
 from models.match import Noise, sampled
 from service.app import create_app
 from service.settings import Settings
@@ -112,7 +115,23 @@ def test_nothing_matches(client: TestClient) -> None:
     """A threshold that nothing reaches gives no results and the reason."""
     answer = client.post("/search/text-to-image", json={"text": "a ring", "min_match_probability": 1}).json()
     assert answer["results"] == []
-    assert "match probability 1" in answer["no_match"]["reason"]
+    assert answer["no_match"]["reason"] == "below-minimum"
+    assert "match probability 1" in answer["no_match"]["detail"]
+
+
+def test_an_unlike_query_is_answered_with_the_warning(settings: Settings, tmp_path: Path) -> None:
+    """Its results are given, the reason stands beside them as a code and a sentence; other modalities have none."""
+    model = tmp_path / "model"
+    shutil.copytree(settings.gallery.parent / "model", model)
+    near_nothing = Familiarity(torch.full((32,), 50.0), torch.eye(32), torch.zeros(999), most_sigma=9.0)
+    checkpoint.save_familiarity({Direction.TEXT_TO_IMAGE: near_nothing}, model)
+    with TestClient(create_app(settings.model_copy(update={"model": model}))) as client:
+        answer = client.post("/search/text-to-image", json={"text": "a ring"}).json()
+        pictures = client.post("/search/image-to-text", data={"image_id": "plain"}).json()
+    assert (answer["no_match"]["reason"], answer["familiarity"]) == ("unlike-training", 0.001)
+    assert "of 999 held-out ones 0 are as far out" in answer["no_match"]["detail"]
+    assert len(answer["results"]) == 10
+    assert (pictures["no_match"], pictures["familiarity"]) == (None, None)
 
 
 def test_modalities(client: TestClient) -> None:

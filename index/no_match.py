@@ -1,0 +1,103 @@
+"""Why nothing that a search found is to be taken for an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from models.familiarity import Familiarity
+from models.gaussian import Gaussian
+
+# Fewer expected matches than this, and the likeliest number of matches among independent items is none.
+LIKELY_ANY: Final = 0.5
+
+
+class NoMatchReason(StrEnum):
+    """The reasons in the order in which they are looked for: the first one that holds is given.
+
+    What makes the probabilities meaningless comes before what they say.
+    """
+
+    EMPTY_GALLERY = "empty-gallery"
+    UNLIKE_TRAINING = "unlike-training"
+    TOO_UNCERTAIN = "too-uncertain"
+    BELOW_MINIMUM = "below-minimum"
+    NOTHING_PROBABLE = "nothing-probable"
+
+
+@dataclass(frozen=True)
+class NoMatch:
+    """A reason, and in detail a sentence that says it with its figures."""
+
+    reason: NoMatchReason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is to be judged of a search.
+
+    Args:
+        shortlisted: how many items have a probability.
+        kept: how many of them reach the least probability asked for.
+        best: the greatest probability.
+        expected: the sum of the probabilities.
+        calibrated: whether they come from a calibrated head; the sum of others is not believed.
+        least: the least probability asked for.
+    """
+
+    shortlisted: int
+    kept: int
+    best: float
+    expected: float
+    calibrated: bool
+    least: float
+
+
+def no_match(findings: Findings, query: Gaussian, known: Familiarity | None) -> NoMatch | None:
+    """The first reason that holds, or None.
+
+    Args:
+        findings: of the search.
+        query: Gaussian [dim].
+        known: what queries of its modality the model knows, where that was fitted.
+    """
+    if not findings.shortlisted:
+        return NoMatch(NoMatchReason.EMPTY_GALLERY, "The gallery holds no item of the modality that was asked for.")
+    return _of_query(query, known) or _of_probabilities(findings)
+
+
+def _of_query(query: Gaussian, known: Familiarity | None) -> NoMatch | None:
+    if known is None:
+        return None
+    if bool(known.unlike(query)):
+        count = len(known.distances)
+        as_far = round(float(known.typicality(query)) * (1 + count)) - 1
+        return NoMatch(
+            NoMatchReason.UNLIKE_TRAINING,
+            f"This query is unlike those the model knows: of {count:,} held-out ones {as_far} are as far out. Its "
+            "probabilities are not to be relied on.",
+        )
+    if bool(known.too_uncertain(query)):
+        return NoMatch(
+            NoMatchReason.TOO_UNCERTAIN,
+            f"The model is too uncertain about this query: its σ of {float(query.sigma):.3g} is above that of all the "
+            f"queries its probabilities were calibrated on, {known.most_sigma:.3g} at most.",
+        )
+    return None
+
+
+def _of_probabilities(findings: Findings) -> NoMatch | None:
+    if not findings.kept:
+        return NoMatch(
+            NoMatchReason.BELOW_MINIMUM,
+            f"No item reaches the match probability {findings.least:g}; the best one has {findings.best:.3g}.",
+        )
+    if findings.least == 0 and findings.calibrated and findings.expected < LIKELY_ANY:
+        return NoMatch(
+            NoMatchReason.NOTHING_PROBABLE,
+            f"Nothing here is likely to match: {findings.expected:.2g} matches are expected among the "
+            f"{findings.shortlisted} nearest items.",
+        )
+    return None
