@@ -100,9 +100,9 @@ def command(
             "relevance": relevance,
             "same_words": same_words,
             "folds": folds,
-            "positives": positives,
+            "positives": None if positives is None else str(positives),
             "sensitivity": sensitivity,
-            "outliers": outliers,
+            "outliers": [str(folder) for folder in outliers or ()],
         }
         produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
         _write_report(out, record(figures, produced, _items(embedded, figures)))
