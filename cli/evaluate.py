@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -62,14 +60,16 @@ def command(
 def calibrate_command(
     model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
 ) -> None:
-    """Fit the match heads on a held-out collection and add them to the model."""
+    """Calibrate the match probability on a held-out collection and add what is best to the model."""
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, data, split, skip_bad)
-    calibration = calibrate(embedded, loaded.encoder.match, relevance)
+    with progress("calibrating") as report:
+        calibration = calibrate(embedded, loaded.encoder.match, relevance, progress=report)
     checkpoint.save_calibration(calibration, model)
     CONSOLE.print(calibration_table(calibration.figures))
-    CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
+    for direction in calibration.heads:
+        say(f"• {direction}: shown from now on is {calibration.figures[str(direction)]['chosen']}.")
 
 
 def _embed(model: checkpoint.LoadedModel, data: Path, split: str | None, skip_bad: bool) -> Embedded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,8 @@ from evaluation.positives import Bools, Floats, Positives, query_blocks, rank_po
 from evaluation.protocols import Embedded, distances_between
 from evaluation.selective import Abstention, Bins, abstention, in_bins
 from models.calibration import Direction
-from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
-from models.match import DISTANCE_EPSILON, MatchHead, closed_form
+from models.match import MatchHead, closed_form
 
 SCORES: Final = ("sigma", "probability", "margin", "mean_only_probability", "mean_only_margin")
 
@@ -96,12 +95,7 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
 
 def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: bool) -> tuple[Tensor, Tensor, Tensor]:
-    if means_alone:
-        distance = (pairwise_squared_l2(queries.mean, items.mean) + DISTANCE_EPSILON).sqrt()
-        zero = torch.zeros(1)
-        probability = torch.sigmoid(head.offset_of(zero, zero) - head.scale * distance)
-    else:
-        probability = closed_form(queries, items, head)
+    probability = closed_form(queries, items, replace(head, means_alone=True) if means_alone else head)
     best = probability.topk(min(2, len(items)), dim=1)
     second = best.values[:, 1] if len(items) > 1 else torch.zeros(len(queries))
     return best.indices[:, 0], best.values[:, 0], second
