@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -51,7 +51,7 @@ class Calibration:
             KeyError, TypeError, ValueError, AttributeError: it is not what `to_dict` gives.
         """
         heads = {key: _head(values["heads"][key]) for key in Direction}
-        mean_only = {key: replace(_head(values["mean_only_heads"][key]), means_alone=True) for key in Direction}
+        mean_only = {key: _head({"means_alone": True, **values["mean_only_heads"][key]}) for key in Direction}
         candidates = {
             Direction(key): {name: _head(head) for name, head in each.items()}
             for key, each in values.get("candidates", {}).items()
