@@ -16,7 +16,8 @@ import torch
 from numpy.random import default_rng
 from torch import Tensor
 
-from evaluation.fit import Sees, fit_head, fit_isotonic, fit_platt
+from evaluation.fit import Sees, fit_head
+from evaluation.maps import fit_isotonic, fit_platt
 from evaluation.pairs import FIT_PAIRS, Pairs, blocks_of_direction
 from evaluation.positives import Progress
 from evaluation.protocols import Embedded

@@ -1,18 +1,17 @@
-"""Maximum likelihood: match heads and monotone maps from pairs whose matches are known."""
+"""The match head of greatest likelihood, from pairs whose matches are known."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
 import torch
-from scipy.optimize import isotonic_regression
 from torch import Tensor
 
+from evaluation.likelihood import least, log_loss
 from evaluation.pairs import Pairs
 from models.gaussian import Gaussian
 from models.match import (
@@ -24,17 +23,10 @@ from models.match import (
     distance_of_means,
     squashed,
 )
-from models.probability_map import EPSILON, IsotonicMap, PlattMap
 
 # Pulls the weights of a model whose variances are all alike towards zero (per pair, in whitened units).
 RIDGE: Final = 1e-6
 LOG_VARIANCE_RIDGE: Final = 1e-5
-MAX_STEPS: Final = 50
-MAX_DAMPING: Final = 1e6
-# A map must rise: where what is mapped knows nothing, it hardly does.
-LEAST_SLOPE: Final = 1e-6
-# Nats a pair that a step must gain to be followed by another one.
-TOLERANCE: Final = 1e-9
 
 
 class Sees(StrEnum):
@@ -141,7 +133,7 @@ class _Problem:
 
     def loss(self, numbers: Tensor) -> float:
         """The log-loss, with what pulls the terms to zero."""
-        total = sum(float(_log_loss(self._logit(place, numbers)[0], match)) for place, match in enumerate(self.matches))
+        total = sum(float(log_loss(self._logit(place, numbers)[0], match)) for place, match in enumerate(self.matches))
         return total / self.pairs + float((self.pull() * numbers.square()).sum())
 
     @property
@@ -160,23 +152,11 @@ class _Problem:
         for place, match in enumerate(self.matches):
             logit, squash, by_scale = self._logit(place, numbers)
             probability = torch.sigmoid(logit)
-            error, certain = probability - match, probability * (1 - probability)
+            error, certainty = probability - match, probability * (1 - probability)
             q, x = (self._slopes(side, place, numbers) for side in (0, 1))
             q = torch.cat([q.new_ones(len(q), 1), q], 1)
-            flat = certain * squash
-            parts = [(error * by_scale).sum()[None], q.mT @ (error * squash).sum(1), x.mT @ (error * squash).sum(0)]
-            gradient = gradient + torch.cat(parts) / self.pairs
-            both = flat * squash
-            scaled = flat * by_scale
-            qx = q.mT @ both @ x
-            rows = [
-                torch.cat([(certain * by_scale.square()).sum()[None], q.mT @ scaled.sum(1), x.mT @ scaled.sum(0)])[
-                    None
-                ],
-                torch.cat([(q.mT @ scaled.sum(1))[:, None], q.mT @ (both.sum(1)[:, None] * q), qx], 1),
-                torch.cat([(x.mT @ scaled.sum(0))[:, None], qx.mT, x.mT @ (both.sum(0)[:, None] * x)], 1),
-            ]
-            information = information + torch.cat(rows) / self.pairs
+            gradient = gradient + _gathered(error * by_scale, error * squash, q, x) / self.pairs
+            information = information + _information(certainty, squash, by_scale, q, x) / self.pairs
         return gradient, information
 
     def _read(self, side: int, place: int, numbers: Tensor) -> Tensor:
@@ -211,29 +191,19 @@ class _Problem:
         return MatchHead(float(numbers[0].exp()), shift, query, item, means_alone=self.sees is Sees.NOTHING)
 
 
-def least(loss: Callable[[Tensor], float], step: Callable[[Tensor], tuple[Tensor, Tensor]], numbers: Tensor) -> Tensor:
-    """The numbers of least loss, by damped steps (Levenberg, 1944).
+def _gathered(by_scale: Tensor, by_offset: Tensor, q: Tensor, x: Tensor) -> Tensor:
+    """[numbers]: what pairs [queries, items] have by log scale, and by their offset through the features q and x."""
+    return torch.cat([by_scale.sum()[None], q.mT @ by_offset.sum(1), x.mT @ by_offset.sum(0)])
 
-    Args:
-        loss: of numbers.
-        step: gradient and Fisher information of the loss there.
-        numbers: where to start.
-    """
-    damping, best = 1e-3, loss(numbers)
-    for _ in range(MAX_STEPS):
-        gradient, information = step(numbers)
-        width = information.diagonal().clamp_min(1e-12)
-        found = math.inf
-        while not found <= best and damping < MAX_DAMPING:
-            tried = numbers - torch.linalg.solve(information + torch.diag(damping * width), gradient)
-            found = loss(tried)
-            damping *= 8
-        if not found <= best:
-            break
-        gained, numbers, best, damping = best - found, tried, found, max(damping / 32, 1e-9)
-        if gained < TOLERANCE:
-            break
-    return numbers
+
+def _information(certainty: Tensor, squash: Tensor, by_scale: Tensor, q: Tensor, x: Tensor) -> Tensor:
+    """[numbers, numbers]: Σ certainty · (derivatives of a pair's logit) (the same)ᵀ, in blocks of scale, q and x."""
+    both = certainty * squash.square()
+    edge = _gathered(certainty * by_scale.square(), certainty * squash * by_scale, q, x)
+    qx = q.mT @ both @ x
+    qq, xx = q.mT @ (both.sum(1)[:, None] * q), x.mT @ (both.sum(0)[:, None] * x)
+    inner = torch.cat([torch.cat([qq, qx], 1), torch.cat([qx.mT, xx], 1)])
+    return torch.cat([edge[None], torch.cat([edge[1:, None], inner], 1)])
 
 
 def _moments(pairs: Pairs, sees: Sees) -> tuple[Tensor, Tensor]:
@@ -242,41 +212,3 @@ def _moments(pairs: Pairs, sees: Sees) -> tuple[Tensor, Tensor]:
         return distance, torch.zeros_like(distance)
     mean, variance = distance_moments(pairs.queries, pairs.items)
     return mean.double(), variance.double()
-
-
-def _log_loss(logit: Tensor, match: Tensor) -> Tensor:
-    return torch.nn.functional.binary_cross_entropy_with_logits(logit, match, reduction="sum")
-
-
-def fit_platt(probability: Tensor, match: Tensor) -> PlattMap:
-    """Logistic regression of what matched on the logit of a probability, both [pairs] (Platt, 1999)."""
-    logit, matched = torch.logit(probability.double(), EPSILON), match.double()
-    line = torch.stack([logit, torch.ones_like(logit)], 1)
-
-    def loss(numbers: Tensor) -> float:
-        return float(_log_loss(line @ numbers, matched)) / len(line)
-
-    def step(numbers: Tensor) -> tuple[Tensor, Tensor]:
-        expected = torch.sigmoid(line @ numbers)
-        information = line.mT @ ((expected * (1 - expected))[:, None] * line)
-        return line.mT @ (expected - matched) / len(line), information / len(line)
-
-    scale, shift = least(loss, step, torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
-    return PlattMap(max(scale, LEAST_SLOPE), shift)
-
-
-def fit_isotonic(probability: Tensor, match: Tensor) -> IsotonicMap:
-    """Isotonic regression of what matched on a probability, both [pairs] (Zadrozny and Elkan, 2002).
-
-    Its steps keep their ends as knots. Their values are held half a pair away from 0 and 1, which no number of pairs
-    can prove.
-    """
-    knots, place, counts = np.unique(probability.numpy(), return_inverse=True, return_counts=True)
-    share = np.bincount(place, match.double().numpy()) / counts
-    steps = isotonic_regression(share, weights=counts)
-    held = np.clip(steps.x, 0.5 / len(place), 1 - 0.5 / len(place))
-    ends = np.unique(np.concatenate([steps.blocks[:-1], steps.blocks[1:] - 1]))
-    if len(ends) == 1:
-        level = float(held[0])
-        return IsotonicMap((0.0, 1.0), (level, level))
-    return IsotonicMap(tuple(knots[ends].tolist()), tuple(held[ends].tolist()))

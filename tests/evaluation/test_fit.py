@@ -13,7 +13,8 @@ from numpy.random import default_rng
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from evaluation.fit import Sees, fit_head, fit_isotonic, fit_platt
+from evaluation.fit import Sees, fit_head
+from evaluation.maps import fit_isotonic, fit_platt
 from evaluation.pairs import Pairs
 from evaluation.reliability import reliability
 from models.gaussian import Gaussian
