@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,15 +122,21 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
 def calibrate_command(
     model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
 ) -> None:
-    """Fit the match heads, and what queries are familiar, on a held-out collection and add them to the model."""
+    """Calibrate the match probability on a held-out collection, learn what queries are familiar, and add both.
+
+    Of six candidates the one that is best on entries it was not fitted on is used.
+    """
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
-    calibration, familiarity = calibrate(embedded, loaded.encoder.match, relevance), familiarise(embedded)
+    with progress("calibrating") as report:
+        calibration = calibrate(embedded, loaded.encoder.match, relevance, progress=report)
+    familiarity = familiarise(embedded)
     checkpoint.save_calibration(calibration, model)
     checkpoint.save_familiarity(familiarity, model)
     CONSOLE.print(calibration_table(calibration.figures))
-    CONSOLE.print_json(json.dumps({str(key): asdict(head) for key, head in calibration.heads.items()}))
+    for direction in calibration.heads:
+        say(f"• {direction}: shown from now on is {calibration.figures[str(direction)]['chosen']}.")
 
 
 def _chosen(data: Path, split: str | None, skip_bad: bool) -> Corpus:

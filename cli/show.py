@@ -117,15 +117,27 @@ def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
 
 
 def calibration_table(figures: Mapping[str, Any]) -> Table:
-    """Log-loss, Brier score and ECE of the raw, the calibrated and the calibrated mean-only probability."""
+    """How good the raw, the calibrated, the calibrated mean-only probability and all candidates are, line by line.
+
+    `× 1.5` is the share of queries whose expected matches are within that factor of the true number, `single` the
+    median probability of the match of queries that match one item only.
+    """
     table = Table(title=f"Match probability (a match is by {figures['relevance']})")
-    for heading in ("direction", "probability", "log-loss", "Brier", "ECE"):
-        table.add_column(heading, justify="right" if heading in ("log-loss", "Brier", "ECE") else "left")
+    for heading in ("probability", "log-loss", "Brier", "ECE", "× 1.5", "single"):
+        table.add_column(heading, justify="left" if heading == "probability" else "right", no_wrap=True)
     for direction, each in figures.items():
-        if not isinstance(each, Mapping):
-            continue
-        for name, row in each.items():
-            if isinstance(row, Mapping):
-                values = (f"{row[key]:.4f}" for key in ("log_loss", "brier", "ece"))
-                table.add_row(direction, name.replace("_", " "), *values)
+        if isinstance(each, Mapping):
+            rows = {name: row for name, row in each.items() if isinstance(row, Mapping) and "log_loss" in row}
+            candidates = {f"  {name}": row for name, row in each.get("candidates", {}).items()}
+            table.add_section()
+            table.add_row(direction, style="bold")
+            for name, row in {**rows, **candidates}.items():
+                table.add_row(name.replace("_", " "), *_reliability_cells(row))
     return table
+
+
+def _reliability_cells(row: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{row[key]:.4f}" for key in ("log_loss", "brier", "ece"))
+    queries = row.get("queries") or {}
+    yield percent(queries.get("within"))
+    yield "–" if queries.get("only_match") is None else f"{queries['only_match']:.2f}"

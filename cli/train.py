@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +10,14 @@ import torch
 import typer
 
 from cli.show import percent, progress, say, say_left_out
-from corpus.manifest import Corpus
+from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
-from evaluation.calibration import calibrate
+from evaluation.calibration import MIN_IMAGES, calibrate
 from evaluation.familiarity import familiarise
 from evaluation.protocols import embed
 from models import checkpoint
+from models.encoders import Encoder
 from models.errors import ConfigError
 from training.config import ScenesData, TrainingConfig, read_config
 from training.loop import Watch
@@ -43,13 +45,20 @@ def command(
         encoder = train(settings, corpus, out, device=_device(device), watch=watch)
     held = splits(corpus)[1]
     if held and encoder.config.embedding.points == 1:
-        with progress("calibrating") as report:
-            embedded = embed(encoder, held, report)
-            calibration = calibrate(embedded, encoder.match)
-        checkpoint.save_calibration(calibration, out)
-        if len(held) > 1:
-            checkpoint.save_familiarity(familiarise(embedded), out)
+        _calibrate(encoder, held, out)
     say(f"The model is in {out}.")
+
+
+def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path) -> None:
+    if len(held) < MIN_IMAGES:
+        say(f"Not calibrated: the split val has fewer than {MIN_IMAGES} images.", "yellow")
+        return
+    with progress("encoding") as report:
+        embedded = embed(encoder, held, report)
+    with progress("calibrating") as report:
+        calibration = calibrate(embedded, encoder.match, progress=report)
+    checkpoint.save_calibration(calibration, out)
+    checkpoint.save_familiarity(familiarise(embedded), out)
 
 
 def _device(name: str) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,9 +18,8 @@ from evaluation.relevance import owners
 from evaluation.selective import Abstention, Bins, abstention, in_bins
 from evaluation.uncertainty import telling_sigma
 from models.calibration import Direction
-from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
-from models.match import DISTANCE_EPSILON, MatchHead, closed_form
+from models.match import MatchHead, closed_form
 
 SCORES: Final = ("sigma", "probability", "margin", "mean_only_probability", "mean_only_margin")
 
@@ -164,19 +163,10 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
 
 def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: bool) -> tuple[Tensor, Tensor, Tensor]:
-    if means_alone:
-        probability = by_means(head, pairwise_squared_l2(queries.mean, items.mean))
-    else:
-        probability = closed_form(queries, items, head)
+    probability = closed_form(queries, items, replace(head, means_alone=True) if means_alone else head)
     best = probability.topk(min(2, len(items)), dim=1)
     second = best.values[:, 1] if len(items) > 1 else torch.zeros(len(queries))
     return best.indices[:, 0], best.values[:, 0], second
-
-
-def by_means(head: MatchHead, squared: Tensor) -> Tensor:
-    """Match probabilities of a model without variances, from squared distances of any shape."""
-    zero = torch.zeros(1)
-    return torch.sigmoid(head.offset_of(zero, zero) - head.scale * (squared + DISTANCE_EPSILON).sqrt())
 
 
 def _listed(positives: Positives, items: Ints) -> Bools:

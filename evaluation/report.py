@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from evaluation.calibration import pairs_of_direction, predict, reliability
 from evaluation.confidence import Confidence, confidence
 from evaluation.disturbed import Disturbed
 from evaluation.metrics import r_precision
 from evaluation.outliers import OutlierFigures, OutlierQueries, detect
+from evaluation.pairs import Pairs, pairs_of_direction
 from evaluation.positives import Positives, Progress, Ranks, rank_positives
 from evaluation.protocols import (
     Embedded,
@@ -25,11 +25,13 @@ from evaluation.protocols import (
     rsum,
 )
 from evaluation.relevance import Relevance, alike_in_categories, for_direction, plausible, relevant, same_words
+from evaluation.reliability import reliability
 from evaluation.sensitivity import Series, disturbed_series, observed_series
 from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation, telling_sigma
 from models.calibration import Direction
 from models.encoders import Encoder
+from models.match import MatchHead, closed_form
 from models.variances import VarianceState, variance_state
 
 PMRP_TOLERANCES: Final = (0, 1, 2)
@@ -43,7 +45,8 @@ class Figures:
         ranking: for each direction.
         further: rankings by other meanings of a match, under their names.
         pmrp: R-Precision by categories, averaged over tolerances 0, 1 and 2 (PCME, section 4.2), where they are known.
-        reliability: log-loss, Brier score and ECE of the match probabilities, raw and calibrated, for each direction.
+        reliability: for each direction, `Reliability` of the match probability as JSON: `raw`, `calibrated`,
+            `calibrated_mean_only`, and of all `candidates` of the calibration by their names.
         confidence: for each direction, whether σ and the probabilities know which first answers are wrong; only with a
             calibration.
         variances: their state, for images and texts.
@@ -217,17 +220,21 @@ def _ambiguity(embedded: Embedded, matches: Positives) -> dict[str, AmbiguityCor
 
 
 def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> dict[str, Any]:
-    """Of the raw and, where there is a calibration, of the calibrated and the calibrated mean-only probability."""
+    """Of the raw probability and, where there is a calibration, of the calibrated, mean-only and candidate ones."""
     shown: dict[str, Any] = {}
     for direction in Direction:
-        pairs, points = pairs_of_direction(embedded, direction, matches)
-        judged = {"raw": reliability(predict(encoder.match, pairs), pairs.match)}
-        if encoder.calibration is not None:
-            head, mean_only = (s[direction] for s in (encoder.calibration.heads, encoder.calibration.mean_only_heads))
-            judged["calibrated"] = reliability(predict(head, pairs), pairs.match)
-            judged["calibrated_mean_only"] = reliability(predict(mean_only, points), points.match)
-        counts = {"pairs": len(pairs.match), "matches": int(pairs.match.sum())}
-        shown[str(direction)] = {**counts, **{name: asdict(value) for name, value in judged.items()}}
+        pairs = pairs_of_direction(embedded, direction, matches)
+
+        def judged(head: MatchHead, pairs: Pairs = pairs) -> dict[str, Any]:
+            return asdict(reliability(closed_form(pairs.queries, pairs.items, head), pairs.match))
+
+        row = {"pairs": pairs.match.numel(), "matches": pairs.matches, "raw": judged(encoder.match)}
+        if (found := encoder.calibration) is not None:
+            row["calibrated"] = judged(found.heads[direction])
+            row["calibrated_mean_only"] = judged(found.mean_only_heads[direction])
+            candidates = found.candidates.get(direction, {})
+            row["candidates"] = {name: judged(head) for name, head in candidates.items()}
+        shown[str(direction)] = row
     return shown
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from scipy.stats import rankdata, spearmanr
 
-from evaluation.confidence import by_means
 from evaluation.contest import Contest, Scored, contests
 from evaluation.disturbed import Disturbed
 from evaluation.generality import generality, lengths
@@ -257,7 +256,7 @@ def _contest(sigma: Floats, distance: Floats) -> Contest:
 
 def _probability(head: MatchHead, distances: Floats) -> float:
     """Mean probability of the first answers by the means alone."""
-    return float(by_means(head, torch.from_numpy(distances).square()).mean())
+    return float(head.of_distance(torch.from_numpy(distances)).mean())
 
 
 def _mean(values: Floats) -> float:

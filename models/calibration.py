@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from models.match import MatchHead, TraceTerm
+from models.match import LogVarianceTerm, MatchHead, TraceTerm, VarianceTerm
+from models.probability_map import map_from_dict, map_to_dict
 
 
 class Direction(StrEnum):
@@ -22,33 +23,59 @@ class Calibration:
     """What was fitted on held-out pairs.
 
     Args:
-        heads: for each direction, what the service shows and ranks by.
-        mean_only_heads: the same fit blind to the variances, to hold the other against.
-        figures: of the fit: which pairs, how many, log-loss before and after.
+        heads: for each direction, what the service shows and ranks by: the candidate of least held-out log-loss.
+        mean_only_heads: the best of those blind to the variances, to hold the other against.
+        figures: of the fit: which pairs, how many, which candidate won, log-loss before and after.
+        candidates: for each direction, all that were fitted, under their names.
     """
 
     heads: Mapping[Direction, MatchHead]
     mean_only_heads: Mapping[Direction, MatchHead]
     figures: Mapping[str, Any]
+    candidates: Mapping[Direction, Mapping[str, MatchHead]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         sets = {"heads": self.heads, "mean_only_heads": self.mean_only_heads}
-        plain = {name: {str(key): asdict(head) for key, head in heads.items()} for name, heads in sets.items()}
-        return {**plain, "figures": dict(self.figures)}
+        plain = {name: {str(key): _plain(head) for key, head in heads.items()} for name, heads in sets.items()}
+        candidates = {
+            str(key): {name: _plain(head) for name, head in heads.items()} for key, heads in self.candidates.items()
+        }
+        return {**plain, "candidates": candidates, "figures": dict(self.figures)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
-        """From JSON.
+        """From JSON; one without candidates, and without maps, is read as well.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not what `to_dict` gives.
+            KeyError, TypeError, ValueError, AttributeError: it is not what `to_dict` gives.
         """
-        sets = (values[name] for name in ("heads", "mean_only_heads"))
-        heads, mean_only = ({key: _head(heads[key]) for key in Direction} for heads in sets)
-        return cls(heads, mean_only, values["figures"])
+        heads = {key: _head(values["heads"][key]) for key in Direction}
+        mean_only = {key: _head({"means_alone": True, **values["mean_only_heads"][key]}) for key in Direction}
+        candidates = {
+            Direction(key): {name: _head(head) for name, head in each.items()}
+            for key, each in values.get("candidates", {}).items()
+        }
+        return cls(heads, mean_only, values["figures"], candidates)
+
+
+def _plain(head: MatchHead) -> dict[str, Any]:
+    return {**asdict(head), "map": None if head.map is None else map_to_dict(head.map)}
 
 
 def _head(values: Mapping[str, Any]) -> MatchHead:
-    terms = {side: TraceTerm(**values[side]) for side in ("query", "item")}
-    return MatchHead(values["scale"], values["shift"], **terms)
+    found = values.get("map")
+    return MatchHead(
+        values["scale"],
+        values["shift"],
+        _term(values["query"]),
+        _term(values["item"]),
+        None if found is None else map_from_dict(found),
+        values.get("means_alone", False),
+    )
+
+
+def _term(values: Mapping[str, Any]) -> VarianceTerm:
+    if "weights" in values:
+        return LogVarianceTerm(**{**values, "weights": tuple(values["weights"])})
+    return TraceTerm(**values)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
+from models.probability_map import ProbabilityMap
 
 # The reference implementation takes sqrt(d² + 1e-6), which keeps the gradient finite where two points coincide.
 DISTANCE_EPSILON = 1e-6
@@ -40,27 +41,87 @@ class TraceTerm:
         held = total_variance.clamp(self.least, self.most)
         return held * (self.slope + self.curve * held)
 
+    def of(self, gaussian: Gaussian) -> Tensor:
+        """[*batch]: the term of each Gaussian."""
+        return self(gaussian.total_variance)
+
+
+@dataclass(frozen=True)
+class LogVarianceTerm:
+    """What the variances of all dimensions add: u + curve·u², u = Σ_k w_k log σ_k² − centre held within [least, most].
+
+    exp(Σ w_k log σ_k²) is a weighted geometric mean of the variances; with equal weights it is a power of PCME's σ.
+
+    Args:
+        weights: one a dimension.
+        centre: of u, so that it is zero for an ordinary item.
+        curve: of the parabola.
+        least: smallest u that the term was fitted on.
+        most: greatest u that it was fitted on.
+    """
+
+    weights: tuple[float, ...]
+    centre: float
+    curve: float
+    least: float
+    most: float
+
+    def __call__(self, log_variance: Tensor) -> Tensor:
+        """The term of log variances [*batch, dim], as [*batch]."""
+        reading = (log_variance * self._row.to(log_variance)).sum(-1) - self.centre
+        held = reading.clamp(self.least, self.most)
+        return held * (1 + self.curve * held)
+
+    def of(self, gaussian: Gaussian) -> Tensor:
+        """[*batch]: the term of each Gaussian."""
+        return self(gaussian.log_variance)
+
+    @cached_property
+    def _row(self) -> Tensor:
+        return torch.tensor(self.weights, dtype=torch.float64)
+
+
+VarianceTerm = TraceTerm | LogVarianceTerm
+
 
 @dataclass(frozen=True)
 class MatchHead:
-    """From a distance to the logit of a match: −scale·d + shift + query(tr Σ_q) + item(tr Σ_x).
+    """From two Gaussians to a match probability: E logistic(−scale·d + shift + query(Σ_q) + item(Σ_x)), then a map.
 
-    PCME's own head has neither trace term. The reference's "sigmoid" is the logistic function of twice its argument,
+    PCME's own head has neither terms nor map. The reference's "sigmoid" is the logistic function of twice its argument,
     so its a and b are half of `scale` and `shift`.
+
+    Args:
+        scale: of the distance.
+        shift: the logit where nothing else is.
+        query: what the variances of the side that asks add.
+        item: what those of the side that answers add.
+        map: what makes the calibrated probability of the expectation; none changes nothing.
+        means_alone: take d between the means, as a model without variances would; the terms are not read then.
     """
 
     scale: float
     shift: float
-    query: TraceTerm = TraceTerm()
-    item: TraceTerm = TraceTerm()
+    query: VarianceTerm = TraceTerm()
+    item: VarianceTerm = TraceTerm()
+    map: ProbabilityMap | None = None
+    means_alone: bool = False
 
     def offset(self, query: Gaussian, items: Gaussian) -> Tensor:
         """The part of the logit that no sample changes, [q, n] for q queries and n items."""
-        return self.offset_of(query.total_variance.unsqueeze(-1), items.total_variance)
+        return self.shift + self.query.of(query).unsqueeze(-1) + self.item.of(items)
 
-    def offset_of(self, query_trace: Tensor, item_trace: Tensor) -> Tensor:
-        """The same from total variances whose shapes broadcast."""
-        return self.shift + self.query(query_trace) + self.item(item_trace)
+    def of_distance(self, distance: Tensor) -> Tensor:
+        """Match probabilities of points at distances of any shape."""
+        probability = torch.sigmoid(self.shift - self.scale * distance)
+        return probability if self.map is None else self.map(probability)
+
+    def mapped(self, probability: MatchProbability) -> MatchProbability:
+        """Through the map; a standard error is multiplied by the map's slope there (delta method)."""
+        if self.map is None:
+            return probability
+        error = probability.standard_error * self.map.slope(probability.value)
+        return MatchProbability(self.map(probability.value), error)
 
 
 @dataclass(frozen=True)
@@ -119,19 +180,23 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
     Args:
         query: Gaussian [dim].
         items: Gaussian [n, dim].
-        head: its trace terms take part in every sample's logit.
+        head: its terms take part in every sample's logit; its map is applied to the mean over the samples. With
+            `means_alone` there is nothing to sample: the values are those of the closed form, and exact.
         noise: J samples a side.
 
     Returns:
         [n] values in [0, 1], with the standard error of a two-sample U-statistic: the J² pairs are not independent, so
         it comes from the spread of the row means and of the column means (Hoeffding, 1948).
     """
+    if head.means_alone:
+        value = closed_form(query[None], items, head)[0]
+        return MatchProbability(value, torch.zeros_like(value))
     blocks = [
         _sampled_block(query, items[start : start + BLOCK], head, noise)
         for start in range(0, max(len(items), 1), BLOCK)
     ]
     values, errors = zip(*blocks, strict=True)
-    return MatchProbability(torch.cat(values), torch.cat(errors))
+    return head.mapped(MatchProbability(torch.cat(values), torch.cat(errors)))
 
 
 def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> tuple[Tensor, Tensor]:
@@ -139,7 +204,7 @@ def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noi
     std = items.std
     variance = std * std
     distances = _common_noise_distances(query, items.mean, std, variance, noise)
-    offset = head.offset_of(query.total_variance, variance.sum(-1))
+    offset = head.offset(query[None], items)[0]
     table = torch.sigmoid(offset[:, None, None] - head.scale * distances)
     return table.mean((-1, -2)), _u_statistic_error(table)
 
@@ -173,14 +238,26 @@ def closed_form(query: Gaussian, items: Gaussian, head: MatchHead) -> Tensor:
     Args:
         query: Gaussian [q, dim].
         items: Gaussian [n, dim].
-        head: may carry trace terms.
+        head: may carry terms and a map, or take the distance of the means.
 
     Returns:
         [q, n] in [0, 1].
     """
+    if head.means_alone:
+        return head.of_distance(distance_of_means(query, items))
     mean, variance = distance_moments(query, items)
-    logit = head.offset(query, items) - head.scale * mean
-    return torch.sigmoid(logit / (1 + math.pi / 8 * head.scale**2 * variance).sqrt())
+    probability = torch.sigmoid(squashed(head.offset(query, items) - head.scale * mean, head.scale, variance))
+    return probability if head.map is None else head.map(probability)
+
+
+def squashed(logit: Tensor, scale: Tensor | float, distance_variance: Tensor) -> Tensor:
+    """The logit whose logistic is the expectation over a normal distance (MacKay, 1992)."""
+    return logit / (1 + math.pi / 8 * scale**2 * distance_variance).sqrt()
+
+
+def distance_of_means(x: Gaussian, y: Gaussian) -> Tensor:
+    """[n, m]: sqrt(‖Δ‖² + 1e-6) for all pairs."""
+    return (pairwise_squared_l2(x.mean, y.mean) + DISTANCE_EPSILON).sqrt()
 
 
 def distance_moments(x: Gaussian, y: Gaussian) -> tuple[Tensor, Tensor]:

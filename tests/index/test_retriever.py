@@ -18,6 +18,7 @@ from index.retriever import Retriever, SearchOptions, SearchResult
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, Noise, TraceTerm
+from models.probability_map import PlattMap
 
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
@@ -94,6 +95,33 @@ def test_a_probability_does_not_depend_on_the_shortlist(
     assert found.shortlisted == min(max(top_k, shortlist), COUNT)
     for row, probability in probabilities(found).items():
         assert probability == pytest.approx(everyone[row], rel=1e-5)
+
+
+@pytest.mark.parametrize("rerank", [Rerank.SAMPLED, Rerank.CLOSED_FORM])
+def test_a_map_changes_what_is_shown_and_not_the_raw(gallery: Gallery, rerank: Rerank) -> None:
+    """With a map of the raw probability, what is shown is mapped, error and all; the raw one and the order stay."""
+    found = PlattMap(0.5, -1.0)
+    mapped = Calibration(dict.fromkeys(Direction, replace(RAW, map=found)), {}, {})
+    options = SearchOptions(top_k=COUNT, rerank=rerank)
+    plain, ours = (Retriever(gallery, RAW, c).search(QUERY, Direction.TEXT_TO_IMAGE, options) for c in (None, mapped))
+    assert [hit.row for hit in ours.hits] == [hit.row for hit in plain.hits]
+    for before, after in zip(plain.hits, ours.hits, strict=True):
+        raw = torch.tensor(before.match_probability)
+        assert after.match_probability == pytest.approx(float(found(raw)), rel=1e-4)
+        assert after.raw_match_probability == pytest.approx(before.match_probability, rel=1e-5)
+        assert before.standard_error is not None
+        assert after.standard_error == pytest.approx(before.standard_error * float(found.slope(raw)), rel=1e-3)
+
+
+def test_where_the_means_win_the_distance_orders(gallery: Gallery) -> None:
+    """A calibration that sees the means alone ranks by their distance, and has nothing to sample."""
+    blind = Calibration(dict.fromkeys(Direction, MatchHead(5.0, 4.0, means_alone=True)), {}, {})
+    result = Retriever(gallery, RAW, blind).search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions(top_k=COUNT))
+    distances = [hit.mean_distance for hit in result.hits]
+    assert distances == sorted(distances)
+    assert {hit.standard_error for hit in result.hits} == {0.0}
+    for hit in result.hits:
+        assert hit.match_probability == pytest.approx(1 / (1 + np.exp(5.0 * hit.mean_distance - 4.0)), rel=1e-3)
 
 
 def test_without_rerank_the_distance_orders(gallery: Gallery) -> None:

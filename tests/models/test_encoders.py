@@ -20,8 +20,9 @@ from models.embedding import EmbeddingConfig
 from models.encoders import Encoder, EncoderConfig
 from models.errors import ArtifactError, ConfigError
 from models.image import Framing, encode_png
-from models.match import MatchHead, TraceTerm
+from models.match import LogVarianceTerm, MatchHead, TraceTerm
 from models.official import read_checkpoint
+from models.probability_map import IsotonicMap, PlattMap
 from models.text import Vocabulary, batch
 
 TINY = EncoderConfig(embed_dim=16, word_dim=8, backbone="resnet18", stages=1, framing=Framing(32, 1.0))
@@ -196,8 +197,10 @@ def test_a_model_comes_back_from_disk_as_it_was(tiny: Encoder, tmp_path: Path) -
     checkpoint.save(tiny, tmp_path / "m", {"seed": 0})
     before = checkpoint.load(tmp_path / "m")
     heads = {d: MatchHead(3.0, 2.0, TraceTerm(0.5, 0.1, 0.2, 0.9), TraceTerm(-0.25)) for d in Direction}
-    mean_only = {d: MatchHead(4.0, 1.0) for d in Direction}
-    calibration = Calibration(heads, mean_only, {"relevance": "instance"})
+    mean_only = {d: MatchHead(4.0, 1.0, map=IsotonicMap((0.1, 0.4), (0.2, 0.3)), means_alone=True) for d in Direction}
+    reading = LogVarianceTerm((0.5, -0.25), 0.1, 0.2, -1.0, 2.0)
+    candidates = {d: {"a": MatchHead(1.0, 2.0, reading, reading, PlattMap(0.5, 0.1))} for d in Direction}
+    calibration = Calibration(heads, mean_only, {"relevance": "instance"}, candidates)
     checkpoint.save_calibration(calibration, tmp_path / "m")
     after = checkpoint.load(tmp_path / "m")
     assert after.fingerprint == before.fingerprint
@@ -206,6 +209,17 @@ def test_a_model_comes_back_from_disk_as_it_was(tiny: Encoder, tmp_path: Path) -
     assert after.encoder.match == tiny.match
     texts = ["a red star", "never seen"]
     assert torch.equal(after.encoder.encode_texts(texts).mean, tiny.encode_texts(texts).mean)
+
+
+def test_a_calibration_without_candidates_is_read() -> None:
+    """One from before maps: its heads are as they were, and the mean-only ones see the means alone."""
+    term = {"slope": 0.5, "curve": 0.1, "least": 0.2, "most": 0.9}
+    heads = {str(d): {"scale": 3.0, "shift": 2.0, "query": term, "item": term} for d in Direction}
+    found = Calibration.from_dict({"heads": heads, "mean_only_heads": heads, "figures": {}})
+    for direction in Direction:
+        assert found.heads[direction] == MatchHead(3.0, 2.0, TraceTerm(**term), TraceTerm(**term))
+        assert found.mean_only_heads[direction].means_alone
+    assert found.candidates == {}
 
 
 def test_fingerprint_tells_models_apart(tiny: Encoder, tmp_path: Path) -> None:

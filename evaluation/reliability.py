@@ -1,0 +1,105 @@
+"""How good probabilities are: over pairs, in bins, and query by query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+ECE_BINS: Final = 15
+# Queries of more true matches than this are answered well by any order; those of fewer are what a count is asked for.
+COUNTED: Final = (1, 200)
+FACTOR: Final = 1.5
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A reliability diagram: bins of equally many pairs, by rising probability.
+
+    Args:
+        probability: the mean of each bin.
+        frequency: the share of each bin that matches.
+        count: the pairs of each bin.
+    """
+
+    probability: tuple[float, ...]
+    frequency: tuple[float, ...]
+    count: tuple[int, ...]
+
+    @property
+    def ece(self) -> float:
+        """Mean |probability − frequency| (Naeini et al., 2015; equal-mass bins: Nguyen and O'Connor, 2015)."""
+        gaps = (abs(p - f) * n for p, f, n in zip(self.probability, self.frequency, self.count, strict=True))
+        return sum(gaps) / sum(self.count)
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """The probabilities of a query against all its items, over queries.
+
+    Args:
+        within: share of the queries whose expected matches are within a factor of 1.5 of the true number, of those
+            whose true number is 1 to 200; None where there are none.
+        counted: how many those are.
+        only_match: median probability of the match, over queries that match a single item; None where there are none.
+        single: how many those are.
+    """
+
+    within: float | None
+    counted: int
+    only_match: float | None
+    single: int
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How good a probability is: log-loss (nats), Brier score, expected calibration error, all over pairs.
+
+    Args:
+        log_loss: mean −log of the probability given to what is the case.
+        brier: mean squared difference.
+        ece: of the diagram.
+        diagram: in 15 bins.
+        queries: the same probabilities query by query; None where pairs of several collections were pooled.
+    """
+
+    log_loss: float
+    brier: float
+    ece: float
+    diagram: Diagram
+    queries: PerQuery | None = None
+
+
+def reliability(probability: Tensor, match: Tensor) -> Reliability:
+    """Judge probabilities against what matched (1, or 0), both [pairs] or both [queries, items]."""
+    flat, matched = probability.flatten().double(), match.flatten().double()
+    log_loss = torch.nn.functional.binary_cross_entropy(flat.clamp(1e-12, 1 - 1e-12), matched)
+    brier, drawn = (flat - matched).square().mean(), diagram(flat, matched)
+    queries = per_query(probability, match) if probability.ndim == 2 else None
+    return Reliability(float(log_loss), float(brier), drawn.ece, drawn, queries)
+
+
+def diagram(probability: Tensor, match: Tensor, bins: int = ECE_BINS) -> Diagram:
+    """The reliability diagram of probabilities [pairs]; with fewer pairs than bins, a bin for each."""
+    order = probability.argsort(stable=True)
+    parts = [part for part in order.tensor_split(bins) if len(part)]
+    mean, share = (tuple(float(values[part].mean()) for part in parts) for values in (probability, match))
+    return Diagram(mean, share, tuple(len(part) for part in parts))
+
+
+def per_query(probability: Tensor, match: Tensor) -> PerQuery:
+    """Count matches query by query, from probabilities [queries, items] of everything that is looked at."""
+    true, expected = match.sum(1, dtype=torch.float64), probability.sum(1, dtype=torch.float64)
+    counted = (true >= COUNTED[0]) & (true <= COUNTED[1])
+    ratio = expected[counted] / true[counted]
+    near = (ratio <= FACTOR) & (ratio >= 1 / FACTOR)
+    single = true == 1
+    only = probability[single][match[single] > 0]
+    return PerQuery(
+        float(near.double().mean()) if len(near) else None,
+        len(near),
+        float(only.double().quantile(0.5)) if len(only) else None,
+        len(only),
+    )

@@ -1,0 +1,59 @@
+"""Figures of probabilities, against scikit-learn and loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+from sklearn.metrics import brier_score_loss, log_loss
+
+from evaluation.reliability import diagram, per_query, reliability
+
+
+def drawn(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = default_rng(seed)
+    probability = rng.random((40, 30)) ** 3
+    match = rng.random((40, 30)) < probability * 0.8
+    return torch.from_numpy(probability), torch.from_numpy(match).double()
+
+
+def test_log_loss_brier_and_ece() -> None:
+    """The first two are scikit-learn's; ECE is that of a loop over sorted pairs."""
+    probability, match = drawn()
+    found = reliability(probability, match)
+    flat, matched = probability.flatten().numpy(), match.flatten().numpy()
+    assert found.log_loss == pytest.approx(log_loss(matched, flat))
+    assert found.brier == pytest.approx(brier_score_loss(matched, flat))
+    parts = np.array_split(np.argsort(flat, kind="stable"), 15)
+    gaps = [len(p) * abs(flat[p].mean() - matched[p].mean()) for p in parts]
+    assert found.ece == pytest.approx(sum(gaps) / flat.size)
+
+
+def test_a_diagram_by_hand() -> None:
+    """Two bins of two: means, shares and counts, gaps of 0.2 and 0.3."""
+    probability = torch.tensor([0.8, 0.1, 0.3, 0.6], dtype=torch.float64)
+    match = torch.tensor([1.0, 0.0, 0.0, 1.0], dtype=torch.float64)
+    found = diagram(probability, match, bins=2)
+    assert found.probability == pytest.approx((0.2, 0.7))
+    assert found.frequency == (0.0, 1.0)
+    assert found.count == (2, 2)
+    assert found.ece == pytest.approx((0.2 + 0.3) / 2)
+
+
+def test_queries_one_by_one() -> None:
+    """Expected against true matches and the probability of an only match, by a loop over queries."""
+    probability, match = drawn(1)
+    match[:5] = 0
+    match[1:5, 7] = 1
+    within, only = [], []
+    for row, truth in zip(probability.numpy(), match.numpy(), strict=True):
+        if 1 <= truth.sum() <= 200:
+            within.append(truth.sum() / 1.5 <= row.sum() <= truth.sum() * 1.5)
+        if truth.sum() == 1:
+            only.append(row[truth == 1][0])
+    found = per_query(probability, match)
+    assert (found.within, found.counted) == (pytest.approx(np.mean(within)), len(within))
+    assert (found.only_match, found.single) == (pytest.approx(np.median(only)), len(only))
+    none = per_query(probability, torch.zeros_like(match))
+    assert (none.within, none.only_match) == (None, None)
