@@ -76,7 +76,7 @@ def command(
     if sensitivity:
         with progress("disturbing") as report:
             disturbed = disturb(loaded.encoder, embedded, report)
-    unlike = _outliers(loaded, embedded, outliers or [], skip_bad)
+    unlike = _outliers(loaded, embedded, outliers or [], skip_bad) if embedded.one_point else None
     with progress("ranking") as report:
         asked = Asked(same_words, folds, tables, disturbed, unlike)
         figures = measure(embedded, loaded.encoder, relevance, asked, report)
@@ -120,19 +120,29 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
 
 
 def calibrate_command(
-    model: Model, data: Data, split: Split = None, relevance: Kind = None, skip_bad: SkipBad = False
+    model: Model,
+    data: Data,
+    split: Split = None,
+    relevance: Kind = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="Share of all pairs that match where it will be used, if it is another one than here."),
+    ] = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Calibrate the match probability on a held-out collection, learn what queries are familiar, and add both.
 
     Of six candidates the one that is best on entries it was not fitted on is used.
     """
+    if share is not None and not 0 < share < 1:
+        raise ConfigError(f"--share {share} is no share: give a number between 0 and 1, as 0.01 for one pair in 100")
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
     with progress("calibrating") as report:
         calibration = calibrate(embedded, loaded.encoder.match, relevance, progress=report)
     familiarity = familiarise(embedded)
-    checkpoint.save_calibration(calibration, model)
+    checkpoint.save_calibration(calibration if share is None else calibration.for_share(share), model)
     checkpoint.save_familiarity(familiarity, model)
     CONSOLE.print(calibration_table(calibration.figures))
     for direction in calibration.heads:

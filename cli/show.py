@@ -103,16 +103,27 @@ def _answer(response: Response | None) -> tuple[str, ...]:
     return *ends, number(response.spearman, 2), rising, number(response.auroc, 2)
 
 
+OUTLIER_HEADINGS = {
+    "sigma": "σ",
+    "probability": "prob.",
+    "both": "both",
+    "familiarity": "famil.",
+    "mean_only_probability": "prob.*",
+    "mean_only_familiarity": "famil.*",
+}
+
+
 def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
     """AUROC of each score for each kind of outliers, and how many of them a search warns of."""
-    table = Table(title="Queries unlike the collection, told from its own by … (AUROC); share that a search warns of")
-    for heading in ("direction", "outliers", *(score.replace("_", " ") for score in SCORES), "warned", "queries"):
-        table.add_column(heading, justify="left" if heading in ("direction", "outliers") else "right")
+    table = Table(title="Queries unlike the collection, told from its own (AUROC; * by the means alone)")
+    for heading in ("outliers", *(OUTLIER_HEADINGS[score] for score in SCORES), "warned", "queries"):
+        table.add_column(heading, justify="left" if heading == "outliers" else "right", no_wrap=True)
     for direction, found in outliers.items():
+        table.add_row(direction, *("" for _ in SCORES), "", "")
         for name, row in found.kinds.items():
             areas = (f"{row.auroc[score]:.3f}" if score in row.auroc else "–" for score in SCORES)
-            table.add_row(direction, name, *areas, percent(row.alarms), f"{row.queries:,}")
-        table.add_row(direction, "none: its own", *("" for _ in SCORES), percent(found.false_alarms), "")
+            table.add_row(f"  {name}", *areas, percent(row.alarms), f"{row.queries:,}")
+        table.add_row("  its own", *("" for _ in SCORES), percent(found.false_alarms), "", end_section=True)
     return table
 
 

@@ -28,7 +28,10 @@ from models.errors import ConfigError
 from models.match import MatchHead, closed_form
 
 MEAN_ONLY: Final = ("mean_platt", "mean_isotonic")
-CANDIDATES: Final = ("log_variances", "traces", "raw_platt", "raw_isotonic", *MEAN_ONLY)
+# The simpler before the others: of equally good ones the first is chosen.
+CANDIDATES: Final = (*MEAN_ONLY, "raw_platt", "raw_isotonic", "traces", "log_variances")
+# Log-losses that differ by less are equal; of points all candidates that see variances are those that do not.
+EQUAL_LOSS: Final = 1e-6
 MIN_IMAGES: Final = 4
 WEIGHTS: Final = "every pair of a query and an item weighs the same"
 
@@ -53,8 +56,12 @@ def calibrate(
         progress: is told (fits done, fits).
 
     Raises:
-        ConfigError: there are fewer than four images.
+        ConfigError: there are fewer than four images, or the model embeds an item as several points.
     """
+    if not embedded.one_point:
+        raise ConfigError(
+            "a model of several points an item has no match probability to calibrate: evaluate its ranking"
+        )
     kind = kind or plausible(embedded.entries)
     halves = _halves(embedded, kind, seed)
     report = _Counted(progress, len(Direction) * (len(halves) + 1))
@@ -89,8 +96,9 @@ def predictions(head: MatchHead, blocks: Sequence[Pairs]) -> Tensor:
 
 
 def best(judged: Mapping[str, Reliability], names: Sequence[str] = CANDIDATES) -> str:
-    """The name of the least log-loss."""
-    return min(names, key=lambda name: judged[name].log_loss)
+    """The name of the least log-loss, up to `EQUAL_LOSS`."""
+    least = min(judged[name].log_loss for name in names)
+    return next(name for name in names if judged[name].log_loss < least + EQUAL_LOSS)
 
 
 def _halves(embedded: Embedded, kind: Relevance, seed: int) -> tuple[Embedded, Embedded]:

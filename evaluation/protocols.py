@@ -28,6 +28,11 @@ class Embedded:
     images: Gaussian
     texts: Gaussian
 
+    @property
+    def one_point(self) -> bool:
+        """Whether an item is one point or Gaussian; of several there is a ranking, and no match probability."""
+        return len(self.images.batch_shape) == 1
+
     def sides(self, direction: Direction) -> tuple[Gaussian, Gaussian]:
         """Queries and items of a direction."""
         if direction is Direction.TEXT_TO_IMAGE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from evaluation.reliability import reliability
 from evaluation.sensitivity import Series, disturbed_series, observed_series
 from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation, telling_sigma
-from models.calibration import Direction
+from models.calibration import Calibration, Direction
 from models.encoders import Encoder
 from models.match import MatchHead, closed_form
 from models.variances import VarianceState, variance_state
@@ -132,7 +132,7 @@ def measure(
     asked: Asked | None = None,
     progress: Progress | None = None,
 ) -> Figures:
-    """Measure ranking, probabilities and variances.
+    """Measure ranking, probabilities and variances. Of several points an item the ranking alone is measured.
 
     Args:
         embedded: the collection, encoded by `encoder`.
@@ -150,7 +150,7 @@ def measure(
         {direction: each.quality for direction, each in ranked.items()},
         _further(embedded, kind, matches, asked),
         _pmrp(embedded),
-        {"relevance": str(kind), **_reliability(embedded, encoder, matches)},
+        {"relevance": str(kind), **(_reliability(embedded, encoder, matches) if embedded.one_point else {})},
         _confidence(embedded, encoder, ranked, matches),
         {"images": variance_state(embedded.images), "texts": variance_state(embedded.texts)},
         _ambiguity(embedded, matches) if known else None,
@@ -232,10 +232,25 @@ def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> di
         if (found := encoder.calibration) is not None:
             row["calibrated"] = judged(found.heads[direction])
             row["calibrated_mean_only"] = judged(found.mean_only_heads[direction])
+            row |= _told_the_share(found, direction, pairs, judged)
             candidates = found.candidates.get(direction, {})
             row["candidates"] = {name: judged(head) for name, head in candidates.items()}
         shown[str(direction)] = row
     return shown
+
+
+def _told_the_share(
+    calibration: Calibration, direction: Direction, pairs: Pairs, judged: Callable[[MatchHead], dict[str, Any]]
+) -> dict[str, Any]:
+    """The same two probabilities told one number of the judged collection: the share of its pairs that match."""
+    try:
+        told = calibration.for_share(pairs.matches / pairs.match.numel())
+    except ValueError:
+        return {}
+    return {
+        "calibrated_told_share": judged(told.heads[direction]),
+        "calibrated_mean_only_told_share": judged(told.mean_only_heads[direction]),
+    }
 
 
 def recall_1_of_exact(ranks: Ranks) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from models.match import LogVarianceTerm, MatchHead, TraceTerm, VarianceTerm
-from models.probability_map import map_from_dict, map_to_dict
+from models.probability_map import for_share, map_from_dict, map_to_dict
 
 
 class Direction(StrEnum):
@@ -33,6 +33,46 @@ class Calibration:
     mean_only_heads: Mapping[Direction, MatchHead]
     figures: Mapping[str, Any]
     candidates: Mapping[Direction, Mapping[str, MatchHead]] = field(default_factory=dict)
+
+    def for_share(self, share: float) -> Calibration:
+        """The same where `share` of all pairs of a query and an item match, instead of what it was fitted on.
+
+        A probability belongs to a share of matches. Whoever knows that of a gallery, from its classes or by counting
+        the answers to a few queries, need not label pairs and fit anew.
+
+        Args:
+            share: in (0, 1).
+
+        Raises:
+            ValueError: the share is not in (0, 1), or the figures do not say on what it was fitted.
+        """
+        if not 0 < share < 1:
+            raise ValueError(f"{share} is no share between 0 and 1")
+        fitted = {direction: self._share(direction) for direction in Direction}
+
+        def turned(heads: Mapping[Direction, MatchHead]) -> dict[Direction, MatchHead]:
+            return {key: replace(head, map=for_share(head.map, fitted[key], share)) for key, head in heads.items()}
+
+        candidates = {
+            key: {name: replace(head, map=for_share(head.map, fitted[key], share)) for name, head in heads.items()}
+            for key, heads in self.candidates.items()
+        }
+        figures = {**self.figures, "share": share}
+        return Calibration(turned(self.heads), turned(self.mean_only_heads), figures, candidates)
+
+    def _share(self, direction: Direction) -> float:
+        """Of the matches: where it was fitted, or where it was turned to since."""
+        found = self.figures.get("share")
+        if found is not None:
+            return float(found)
+        try:
+            row = self.figures[str(direction)]
+            share = float(row["matches"]) / float(row["pairs"])
+        except (KeyError, TypeError, ZeroDivisionError) as error:
+            raise ValueError("the calibration does not say how many of its pairs matched") from error
+        if not 0 < share < 1:
+            raise ValueError("the calibration was fitted where all pairs matched, or none")
+        return share
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -65,6 +66,26 @@ class IsotonicMap:
 
 ProbabilityMap = PlattMap | IsotonicMap
 KINDS: Final[Mapping[str, type[PlattMap] | type[IsotonicMap]]] = {"platt": PlattMap, "isotonic": IsotonicMap}
+
+
+def for_share(found: ProbabilityMap | None, fitted: float, there: float) -> ProbabilityMap:
+    """The map where another share of the pairs matches than where it was fitted (Saerens et al., 2002, eq. 4).
+
+    Matches are rarer or more frequent there, but look the same: the odds change by the ratio of the odds of a match. A
+    sampled or closed-form probability without a map is one whose map changes nothing.
+
+    Args:
+        found: the map as fitted; an isotonic one is changed at its knots.
+        fitted: share of the pairs it was fitted on that match, in (0, 1).
+        there: share where it is to be used, in (0, 1).
+    """
+    shift = math.log(there / (1 - there)) - math.log(fitted / (1 - fitted))
+    if found is None:
+        return PlattMap(1.0, shift)
+    if isinstance(found, PlattMap):
+        return PlattMap(found.scale, found.shift + shift)
+    values = torch.sigmoid(torch.logit(torch.tensor(found.values, dtype=torch.float64)) + shift)
+    return IsotonicMap(found.knots, tuple(values.tolist()))
 
 
 def map_to_dict(found: ProbabilityMap) -> dict[str, Any]:

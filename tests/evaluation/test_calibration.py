@@ -15,6 +15,7 @@ from evaluation.calibration import CANDIDATES, MEAN_ONLY, calibrate
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
 from evaluation.relevance import Relevance
+from evaluation.reliability import Diagram, Reliability, diagram
 from models.calibration import Calibration, Direction
 from models.errors import ConfigError
 from models.gaussian import Gaussian
@@ -95,3 +96,54 @@ def test_too_few_images_are_refused() -> None:
     """With three images there are no two folds."""
     with pytest.raises(ConfigError, match="at least 4 images"):
         calibrate(collection(3), RAW)
+
+
+def test_several_points_an_item_are_refused() -> None:
+    """They have no match probability."""
+    made = collection(12)
+    several = Gaussian(made.images.mean[:, None].repeat(1, 2, 1), made.images.log_variance[:, None].repeat(1, 2, 1))
+    with pytest.raises(ConfigError, match="several points"):
+        calibrate(Embedded(made.entries, several, made.texts), RAW)
+
+
+def test_of_equal_candidates_the_simplest_is_chosen() -> None:
+    """A head that sees variances has to be better than one that does not, by more than rounding."""
+    judged = {
+        name: Reliability(0.5 - 1e-8 * place, 0.1, 0.1, Diagram((), (), ()), None)
+        for place, name in enumerate(CANDIDATES)
+    }
+    assert calibration_module.best(judged) == "mean_platt"
+    judged["traces"] = replace(judged["traces"], log_loss=0.49)
+    assert calibration_module.best(judged) == "traces"
+
+
+def test_told_another_share_a_probability_is_right_there() -> None:
+    """Of pairs drawn by a head, mismatches are thinned out: told the new share it is right, and back again too."""
+    queries, items = gaussians(300, 3), gaussians(400, 4)
+    probability = closed_form(queries, items, RAW)
+    rng = default_rng(0)
+    match = torch.from_numpy(rng.random(probability.shape) < probability.numpy())
+    kept = match | torch.from_numpy(rng.random(probability.shape) < 0.2)
+    counts = {"pairs": match.numel(), "matches": int(match.sum())}
+    heads = dict.fromkeys(Direction, RAW)
+    fitted = Calibration(heads, heads, {str(direction): counts for direction in Direction}, {})
+    there = fitted.for_share(float(match[kept].float().mean()))
+
+    def ece(found: Calibration) -> float:
+        told = closed_form(queries, items, found.heads[Direction.TEXT_TO_IMAGE])[kept]
+        return diagram(told.double(), match[kept].double()).ece
+
+    assert ece(there) < 0.01 < 0.1 < ece(fitted)
+    assert Calibration.from_dict(there.to_dict()) == there
+    back = there.for_share(counts["matches"] / counts["pairs"])
+    torch.testing.assert_close(closed_form(queries, items, back.heads[Direction.IMAGE_TO_TEXT]), probability)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 1.5])
+def test_what_is_no_share_is_refused(share: float) -> None:
+    """Nor is one believed of a calibration that does not say on what it was fitted."""
+    heads = dict.fromkeys(Direction, RAW)
+    with pytest.raises(ValueError, match="share"):
+        Calibration(heads, heads, {"share": 0.5}).for_share(share)
+    with pytest.raises(ValueError, match="does not say"):
+        Calibration(heads, heads, {}).for_share(0.5)

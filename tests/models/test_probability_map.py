@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.distributions import Normal
 
 from models.gaussian import Gaussian
 from models.match import MatchHead, Noise, closed_form, sampled
-from models.probability_map import IsotonicMap, PlattMap, ProbabilityMap, map_from_dict, map_to_dict
+from models.probability_map import IsotonicMap, PlattMap, ProbabilityMap, for_share, map_from_dict, map_to_dict
 
 MAPS: tuple[ProbabilityMap, ...] = (
     PlattMap(1.7, -0.8),
@@ -82,3 +83,21 @@ def test_a_map_comes_back_from_json(found: ProbabilityMap) -> None:
     assert map_from_dict(map_to_dict(found)) == found
     with pytest.raises(KeyError):
         map_from_dict({**map_to_dict(found), "kind": "spline"})
+
+
+@given(st.floats(0.02, 0.98), st.floats(0.02, 0.98))
+def test_another_share_of_matches_is_bayes_rule(fitted: float, there: float) -> None:
+    """The posterior of two normal classes under one prior becomes the posterior under another one."""
+    score = torch.linspace(-4, 4, 21, dtype=torch.float64)
+    match, other = (Normal(torch.tensor(centre, dtype=torch.float64), 1.0) for centre in (1.0, -1.0))
+
+    def posterior(share: float) -> torch.Tensor:
+        both = share * match.log_prob(score).exp(), (1 - share) * other.log_prob(score).exp()
+        return both[0] / (both[0] + both[1])
+
+    for before in (None, PlattMap(1.0, 0.0)):
+        found = for_share(before, fitted, there)
+        torch.testing.assert_close(found(posterior(fitted)), posterior(there), rtol=1e-4, atol=1e-4)
+    knots, values = posterior(fitted), posterior(fitted)
+    steps = for_share(IsotonicMap(tuple(knots.tolist()), tuple(values.tolist())), fitted, there)
+    torch.testing.assert_close(steps(knots), posterior(there), rtol=1e-4, atol=1e-4)
