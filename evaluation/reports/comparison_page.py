@@ -13,7 +13,7 @@ from evaluation.reports.grouping import Method
 from evaluation.reports.page import Answer, Page, Plot, Section, grid, render
 from evaluation.reports.plots import Scale, Series, intervals, lines
 from evaluation.reports.quality_sections import RISK_SCALE
-from evaluation.reports.reading import diagram_of, figures_in, known_pairs, part
+from evaluation.reports.reading import figures_in, known_pairs, part
 from evaluation.reports.side_by_side import LOG_LOSS, NOTE, RANKING, tables
 from evaluation.reports.wording import NAMES
 from models.calibration import Direction
@@ -104,7 +104,7 @@ def _risk(methods: Sequence[Method], direction: Direction) -> Plot | None:
 
 
 def _mean_diagram(method: Method, direction: Direction) -> Series:
-    bins = [diagram_of(part(run.figures, "reliability", direction, "calibrated")) for run in method.runs]
+    bins = [part(run.figures, "reliability", direction, "calibrated", "diagram") for run in method.runs]
     across, up = (_mean([figures_in(each.get(key)) for each in bins]) for key in ("probability", "frequency"))
     return Series(method.label, *known_pairs(across, up))
 

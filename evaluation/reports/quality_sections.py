@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from evaluation.reports.page import Grid, Plot, Section, grid
 from evaluation.reports.plots import Scale, Series, lines
-from evaluation.reports.reading import diagram_of, figure, figures_in, known_pairs, part
+from evaluation.reports.reading import figure, figures_in, known_pairs, part
 from evaluation.reports.rules import constant_log_loss, has_sigma
 from evaluation.reports.wording import PROBABILITIES, SCORES, count, fixed, percent
 from models.calibration import Direction
@@ -47,6 +47,10 @@ def _ranking_row(direction: str, row: Json) -> tuple[str, ...]:
     return direction, *recalls, fixed(figure(row, "median_rank"), 1), *wider, count(figure(row, "queries"))
 
 
+# More lines than these hide each other.
+DRAWN: Final = ("raw", "calibrated", "calibrated_mean_only", "calibrated_told_share")
+
+
 def reliability(figures: Json) -> Section | None:
     """How far the probabilities can be read literally, before and after the calibration."""
     rows = [row for direction in Direction for row in _reliability_rows(figures, direction)]
@@ -76,11 +80,11 @@ def _reliability_rows(figures: Json, direction: Direction) -> Iterator[tuple[str
 
 def _reliability_plot(figures: Json, direction: Direction) -> Plot | None:
     each, series = part(figures, "reliability", direction), []
-    for name, said in PROBABILITIES.items():
-        bins = diagram_of(part(each, name))
+    for name in DRAWN:
+        bins = part(each, name, "diagram")
         said_and_seen = known_pairs(bins.get("probability"), bins.get("frequency"))
         if said_and_seen[0]:
-            series.append(Series(said, *said_and_seen))
+            series.append(Series(PROBABILITIES[name], *said_and_seen))
     if not series:
         return None
     scale = Scale("probability given", "share that matches", x_percent=True, y_percent=True)

@@ -35,8 +35,3 @@ def known_pairs(x: Any, y: Any) -> tuple[list[float], list[float]]:
         return [], []
     known = [(a, b) for a, b in zip(across, up, strict=True) if not math.isnan(a + b)]
     return [a for a, _ in known], [b for _, b in known]
-
-
-def diagram_of(judged: Any) -> Mapping[str, Any]:
-    """The reliability diagram of a probability: mean `probability`, `frequency` of matches and `count` of each bin."""
-    return part(judged, "bins") or part(judged, "diagram")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from evaluation.reports.reading import diagram_of, figure, figures_in, known_pairs, part
+from evaluation.reports.reading import figure, figures_in, known_pairs, part
 
 # An expected calibration error up to here is good, up to there fair.
 GOOD_ECE: Final = 0.01
@@ -47,7 +47,7 @@ def constant_log_loss(figures: Json, direction: str) -> float | None:
 
 def largest_gap(figures: Json, direction: str) -> float | None:
     """The largest difference of calibrated probability and frequency over the bins of a reliability diagram."""
-    bins = diagram_of(part(figures, "reliability", direction, "calibrated"))
+    bins = part(figures, "reliability", direction, "calibrated", "diagram")
     said, seen = known_pairs(bins.get("probability"), bins.get("frequency"))
     return max((abs(a - b) for a, b in zip(said, seen, strict=True)), default=None)
 

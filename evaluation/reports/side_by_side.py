@@ -35,7 +35,13 @@ RANKING: Final = tuple(
         ("mAP@R", "map_at_r"),
     )
 )
-PROBABILITIES: Final = {"raw": "raw", "calibrated": "calibrated", "means alone": "calibrated_mean_only"}
+PROBABILITIES: Final = {
+    "raw": "raw",
+    "calibrated": "calibrated",
+    "means alone": "calibrated_mean_only",
+    "told the share": "calibrated_told_share",
+    "means, told": "calibrated_mean_only_told_share",
+}
 LOG_LOSS: Final = tuple(
     Column(said, ("reliability", "D", kind, "log_loss"), 4, lower=True) for said, kind in PROBABILITIES.items()
 )

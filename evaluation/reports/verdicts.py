@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from evaluation.reports.page import Answer
-from evaluation.reports.reading import diagram_of, figure, figures_in, part
+from evaluation.reports.reading import figure, figures_in, part
 from evaluation.reports.rules import (
     FAIR_ECE,
     FAIR_GAP,
@@ -92,7 +92,7 @@ def _error(each: Json, direction: Direction) -> Iterator[str]:
 
 def _surest(each: Json) -> str:
     """The bin of the highest probabilities: most pairs are improbable, and say little of how high ones are meant."""
-    bins = diagram_of(part(each, "calibrated"))
+    bins = part(each, "calibrated", "diagram")
     said, seen, size = (figures_in(bins.get(key)) for key in ("probability", "frequency", "count"))
     if not said or not len(said) == len(seen) == len(size) or not math.isfinite(said[-1] + seen[-1]):
         return ""

@@ -15,6 +15,8 @@ PROBABILITIES: Final = {
     "raw": "raw, as trained",
     "calibrated": "calibrated",
     "calibrated_mean_only": "calibrated, means alone",
+    "calibrated_told_share": "calibrated, told the share",
+    "calibrated_mean_only_told_share": "means alone, told the share",
 }
 SCORES: Final = {
     "sigma": "σ of the query",

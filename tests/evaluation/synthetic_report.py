@@ -28,7 +28,7 @@ def _direction() -> dict[str, Any]:
 def _judged(log_loss: float, ece: float, gap: float) -> dict[str, Any]:
     said = [0.1, 0.4, 0.8]
     bins = {"probability": said, "frequency": [p - gap for p in said], "count": [400, 400, 200]}
-    return {"log_loss": log_loss, "brier": 0.05, "ece": ece, "bins": bins}
+    return {"log_loss": log_loss, "brier": 0.05, "ece": ece, "diagram": bins}
 
 
 def _series(side: str, what: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_trust_by_the_worse_direction(ece: float, gap: float, words: str) -> Non
     """Mean error and worst bin of the worse direction decide; what misses its mark is said to fall short."""
     given = figures()
     judged = report()["figures"]["reliability"][DIRECTIONS[1]]
-    judged["calibrated"] |= {"ece": ece, "bins": {"probability": [0.5], "frequency": [0.5 - gap], "count": [9]}}
+    judged["calibrated"] |= {"ece": ece, "diagram": {"probability": [0.5], "frequency": [0.5 - gap], "count": [9]}}
     given["reliability"][DIRECTIONS[1]] = judged
     assert said(given, TRUST).startswith(words)
     assert ("misses by" in said(given, SHORT)) == words.startswith("Not")
