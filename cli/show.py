@@ -130,11 +130,12 @@ def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
 def calibration_table(figures: Mapping[str, Any]) -> Table:
     """How good the raw, the calibrated, the calibrated mean-only probability and all candidates are, line by line.
 
-    `× 1.5` is the share of queries whose expected matches are within that factor of the true number, `single` the
+    `first 10` is the ECE of the ten most probable items of each query alone, which is what a search shows; `× 1.5` the
+    share of queries whose expected matches are within that factor of the true number, `single` the
     median probability of the match of queries that match one item only.
     """
     table = Table(title=f"Match probability (a match is by {figures['relevance']})")
-    for heading in ("probability", "log-loss", "Brier", "ECE", "× 1.5", "single"):
+    for heading in ("probability", "log-loss", "Brier", "ECE", "first 10", "× 1.5", "single"):
         table.add_column(heading, justify="left" if heading == "probability" else "right", no_wrap=True)
     for direction, each in figures.items():
         if isinstance(each, Mapping):
@@ -149,6 +150,7 @@ def calibration_table(figures: Mapping[str, Any]) -> Table:
 
 def _reliability_cells(row: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{row[key]:.4f}" for key in ("log_loss", "brier", "ece"))
-    queries = row.get("queries") or {}
+    queries, first = row.get("queries") or {}, row.get("shown") or {}
+    yield "–" if "ece" not in first else f"{first['ece']:.3f}"
     yield percent(queries.get("within"))
     yield "–" if queries.get("only_match") is None else f"{queries['only_match']:.2f}"

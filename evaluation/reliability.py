@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 ECE_BINS: Final = 15
+# Answers of a search that a person looks at.
+SHOWN: Final = 10
 # Queries of more true matches than this are answered well by any order; those of fewer are what a count is asked for.
 COUNTED: Final = (1, 200)
 FACTOR: Final = 1.5
@@ -33,6 +35,26 @@ class Diagram:
         """Mean |probability − frequency| (Naeini et al., 2015; equal-mass bins: Nguyen and O'Connor, 2015)."""
         gaps = (abs(p - f) * n for p, f, n in zip(self.probability, self.frequency, self.count, strict=True))
         return sum(gaps) / sum(self.count)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The ten most probable items of each query, which is what a search shows of its probabilities.
+
+    Most pairs match nothing and are easily given a small probability, so that all pairs together may be calibrated and
+    these are not.
+
+    Args:
+        probability: their mean.
+        frequency: the share of them that match.
+        ece: of the diagram.
+        diagram: in 15 bins.
+    """
+
+    probability: float
+    frequency: float
+    ece: float
+    diagram: Diagram
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,7 @@ class Reliability:
         ece: of the diagram.
         diagram: in 15 bins.
         queries: the same probabilities query by query; None where pairs of several collections were pooled.
+        shown: the same of what a search shows; None likewise.
     """
 
     log_loss: float
@@ -70,6 +93,7 @@ class Reliability:
     ece: float
     diagram: Diagram
     queries: PerQuery | None = None
+    shown: Shown | None = None
 
 
 def reliability(probability: Tensor, match: Tensor) -> Reliability:
@@ -77,8 +101,18 @@ def reliability(probability: Tensor, match: Tensor) -> Reliability:
     flat, matched = probability.flatten().double(), match.flatten().double()
     log_loss = torch.nn.functional.binary_cross_entropy(flat.clamp(1e-12, 1 - 1e-12), matched)
     brier, drawn = (flat - matched).square().mean(), diagram(flat, matched)
-    queries = per_query(probability, match) if probability.ndim == 2 else None
-    return Reliability(float(log_loss), float(brier), drawn.ece, drawn, queries)
+    if probability.ndim != 2:
+        return Reliability(float(log_loss), float(brier), drawn.ece, drawn)
+    queries, first = per_query(probability, match), shown(probability, match)
+    return Reliability(float(log_loss), float(brier), drawn.ece, drawn, queries, first)
+
+
+def shown(probability: Tensor, match: Tensor) -> Shown:
+    """Judge the most probable items of each query, at most ten, from probabilities and matches [queries, items]."""
+    first = probability.topk(min(SHOWN, probability.shape[1]), dim=1)
+    told, matched = first.values.flatten().double(), match.gather(1, first.indices).flatten().double()
+    drawn = diagram(told, matched)
+    return Shown(float(told.mean()), float(matched.mean()), drawn.ece, drawn)
 
 
 def diagram(probability: Tensor, match: Tensor, bins: int = ECE_BINS) -> Diagram:

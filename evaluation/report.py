@@ -76,6 +76,14 @@ class Figures:
         yield f"RSUM: {rsum(self.ranking):.1f} of 600."
         for direction, value in (self.pmrp or {}).items():
             yield f"{direction}: PMRP {100 * value:.1f} %."
+        for direction in Direction:
+            first = (self.reliability.get(str(direction), {}).get("calibrated") or {}).get("shown")
+            if first is not None:
+                given, match = (100 * first[key] for key in ("probability", "frequency"))
+                yield (
+                    f"{direction}: the ten most probable items are given {given:.1f} % on average, and {match:.1f} % "
+                    f"of them match (ECE {first['ece']:.3f})."
+                )
         for direction, sure in (self.confidence or {}).items():
             yield from (f"{direction}: {line}" for line in sure.sentences)
         for side, state in self.variances.items():

@@ -46,10 +46,16 @@ def constant_log_loss(figures: Json, direction: str) -> float | None:
 
 
 def largest_gap(figures: Json, direction: str) -> float | None:
-    """The largest difference of calibrated probability and frequency over the bins of a reliability diagram."""
-    bins = part(figures, "reliability", direction, "calibrated", "diagram")
-    said, seen = known_pairs(bins.get("probability"), bins.get("frequency"))
-    return max((abs(a - b) for a, b in zip(said, seen, strict=True)), default=None)
+    """The largest difference of calibrated probability and frequency over the bins of the reliability diagrams.
+
+    Both of all pairs and of the ten most probable items of each query, which a search shows.
+    """
+    each = part(figures, "reliability", direction, "calibrated")
+    gaps = []
+    for bins in (part(each, "diagram"), part(each, "shown", "diagram")):
+        said, seen = known_pairs(bins.get("probability"), bins.get("frequency"))
+        gaps += [abs(a - b) for a, b in zip(said, seen, strict=True)]
+    return max(gaps, default=None)
 
 
 def sigma_gain(figures: Json, direction: str) -> float | None:

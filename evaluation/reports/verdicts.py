@@ -86,7 +86,19 @@ def _error(each: Json, direction: Direction) -> Iterator[str]:
     ]
     yield (
         f"{NAMES[direction]}: the probability misses the true share by {points(now)} percentage points on average "
-        f"({'; '.join(beside)}), over {count(pairs)} pairs of which {percent(matches / pairs)} match.{_surest(each)}"
+        f"({'; '.join(beside)}), over {count(pairs)} pairs of which {percent(matches / pairs)} match."
+        f"{_surest(each)}{_shown(each)}"
+    )
+
+
+def _shown(each: Json) -> str:
+    """What a search shows of its probabilities: the worst place to be wrong."""
+    said, seen, error = (figure(each, "calibrated", "shown", key) for key in ("probability", "frequency", "ece"))
+    if said is None or seen is None or error is None:
+        return ""
+    return (
+        f" The ten most probable items of a query are given {percent(said)} on average, and {percent(seen)} of them "
+        f"match; there it misses by {points(error)} percentage points."
     )
 
 

@@ -57,3 +57,22 @@ def test_queries_one_by_one() -> None:
     assert (found.only_match, found.single) == (pytest.approx(np.median(only)), len(only))
     none = per_query(probability, torch.zeros_like(match))
     assert (none.within, none.only_match) == (None, None)
+
+
+def test_what_a_search_shows_by_a_loop() -> None:
+    """The ten most probable items of each query: mean, share that matches, and the error of their own diagram."""
+    probability, match = drawn(1)
+    told, seen = [], []
+    for row, truth in zip(probability.numpy(), match.numpy(), strict=True):
+        first = np.argsort(-row)[:10]
+        told.extend(row[first])
+        seen.extend(truth[first])
+    found = reliability(probability, match).shown
+    assert found is not None
+    assert found.probability == pytest.approx(np.mean(told))
+    assert found.frequency == pytest.approx(np.mean(seen))
+    bins = np.array_split(np.argsort(told, kind="stable"), 15)
+    gaps = [abs(np.take(told, part).mean() - np.take(seen, part).mean()) * len(part) for part in bins]
+    assert found.ece == pytest.approx(sum(gaps) / len(told))
+    assert sum(found.diagram.count) == 10 * len(probability)
+    assert reliability(probability.flatten(), match.flatten()).shown is None
