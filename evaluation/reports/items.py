@@ -12,14 +12,13 @@ from corpus.manifest import Entry
 from evaluation.positives import Floats, Ints, Positives
 from evaluation.protocols import Embedded
 from evaluation.relevance import owners
+from evaluation.uncertainty import telling_sigma
 from models.image import decode, thumbnail
 
 SHOWN: Final = 12
 THUMBNAIL_SIDE: Final = 160
 HISTOGRAM_BINS: Final = 30
 MATCH_BINS: Final = 12
-# Below this σ an item is a point: squared distances are of the order of one.
-POINT_SIGMA: Final = 1e-6
 
 
 def items_of(embedded: Embedded, matches: Positives | None, shown: int = SHOWN) -> dict[str, Any]:
@@ -30,27 +29,22 @@ def items_of(embedded: Embedded, matches: Positives | None, shown: int = SHOWN) 
         matches: the images that each caption truly matches, where that is known.
         shown: how many items at either end; the pictures are read again for their thumbnails.
     """
-    sigma = {"images": embedded.images.sigma.double().numpy(), "texts": embedded.texts.sigma.double().numpy()}
+    sigma = {"images": telling_sigma(embedded.images), "texts": telling_sigma(embedded.texts)}
     counts = {} if matches is None else {"images": matches.transposed().counts, "texts": matches.counts}
-    return {
-        side: {
-            "histogram": sigma_histogram(values),
-            "matches": None if side not in counts else by_matches(values, counts[side]),
-            **_extremes(embedded.entries, side, values, shown),
-        }
-        for side, values in sigma.items()
-    }
+    return {side: _of_side(embedded.entries, side, values, counts.get(side), shown) for side, values in sigma.items()}
 
 
-def tells_apart(sigma: Floats) -> bool:
-    """Whether σ [n] is anything but one constant or none."""
-    return len(sigma) > 1 and bool(sigma.max() > POINT_SIGMA) and float(np.ptp(np.log(sigma))) > 1e-6
+def _of_side(
+    entries: Sequence[Entry], side: str, sigma: Floats | None, counts: Ints | None, shown: int
+) -> dict[str, Any]:
+    if sigma is None:
+        return {"histogram": None, "matches": None, "most_certain": [], "least_certain": []}
+    matches = None if counts is None else by_matches(sigma, counts)
+    return {"histogram": sigma_histogram(sigma), "matches": matches, **_extremes(entries, side, sigma, shown)}
 
 
-def sigma_histogram(sigma: Floats) -> dict[str, list[float]] | None:
-    """Counts of σ [n] in bins of equal ratio; None where it tells nothing apart."""
-    if not tells_apart(sigma):
-        return None
+def sigma_histogram(sigma: Floats) -> dict[str, list[float]]:
+    """Counts of σ [n], not all the same, in bins of equal ratio."""
     edges = np.geomspace(sigma.min(), sigma.max(), HISTOGRAM_BINS + 1)
     # Rounding must not push the ends out of the range.
     inside = np.clip(sigma, edges[0], edges[-1])
@@ -63,7 +57,7 @@ def by_matches(sigma: Floats, counts: Ints) -> dict[str, list[float]] | None:
     Items of the same number stay together; items that nothing matches are left out.
     """
     kept = counts > 0
-    if not kept.any() or not tells_apart(sigma[kept]):
+    if not kept.any():
         return None
     known, values = counts[kept], sigma[kept]
     edges = np.unique(np.quantile(known, np.arange(1, MATCH_BINS) / MATCH_BINS, method="inverted_cdf"))
@@ -75,8 +69,6 @@ def by_matches(sigma: Floats, counts: Ints) -> dict[str, list[float]] | None:
 
 
 def _extremes(entries: Sequence[Entry], side: str, sigma: Floats, shown: int) -> dict[str, list[dict[str, Any]]]:
-    if not tells_apart(sigma):
-        return {"most_certain": [], "least_certain": []}
     describe = _images if side == "images" else _captions
     order = np.argsort(sigma, kind="stable")
     return {

@@ -13,7 +13,7 @@ from numpy.random import default_rng
 from corpus.manifest import Entry
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
-from evaluation.reports.items import by_matches, items_of, sigma_histogram, tells_apart
+from evaluation.reports.items import by_matches, items_of, sigma_histogram
 from models.gaussian import Gaussian
 from models.image import decode, encode_png
 
@@ -50,18 +50,19 @@ def test_histogram_counts_everything() -> None:
     """Every item is in one bin, as NumPy counts the logarithms; the ends are the extremes."""
     sigma = default_rng(0).lognormal(size=500)
     found = sigma_histogram(sigma)
-    assert found is not None
     assert sum(found["count"]) == 500
     assert (found["edges"][0], found["edges"][-1]) == (pytest.approx(sigma.min()), pytest.approx(sigma.max()))
     assert found["count"] == np.histogram(np.log(sigma), len(found["count"]))[0].tolist()
 
 
-def test_points_tell_nothing_apart() -> None:
-    """One σ for all, or a σ that is none, makes no histogram and no extremes."""
-    for sigma in (np.full(9, 0.2), np.exp(default_rng(0).normal(size=9) - 30), np.array([0.1])):
-        assert not tells_apart(sigma)
-        assert sigma_histogram(sigma) is None
-        assert by_matches(sigma, np.arange(1, len(sigma) + 1)) is None
+@pytest.mark.parametrize("log_variance", [-40.0, -3.2])
+def test_points_and_one_sigma_for_all_show_nothing(tmp_path: Path, log_variance: float) -> None:
+    """No histogram, no σ against matches, no extremes, of either side."""
+    made = embedded(tmp_path)
+    alike = [Gaussian(g.mean, torch.full_like(g.mean, log_variance)) for g in (made.images, made.texts)]
+    found = items_of(Embedded(made.entries, *alike), Positives.of_mask(np.ones((12, 6), dtype=bool)))
+    for side in ("images", "texts"):
+        assert found[side] == {"histogram": None, "matches": None, "most_certain": [], "least_certain": []}
 
 
 def test_sigma_by_matches_keeps_equal_numbers_together(tmp_path: Path) -> None:
