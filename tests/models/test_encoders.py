@@ -159,6 +159,7 @@ def test_other_embeddings_have_what_they_are_asked_for(embedding: EmbeddingConfi
         torch.testing.assert_close(gaussian.mean.norm(dim=-1), torch.ones(shape[:-1]))
         assert (float(gaussian.log_variance.detach().std()) > 0) == embedding.variance
         assert (encoding.mean_attention is not None) == embedding.attention
+        assert (encoding.variance_attention is not None) == (embedding.attention and embedding.variance)
         weights = torch.randn(shape, generator=torch.Generator().manual_seed(1))
         total = total + (weights * gaussian.mean + gaussian.log_variance).sum()
     total.backward()
