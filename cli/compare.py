@@ -31,9 +31,9 @@ def command(
     """Put several models side by side, from their reports.
 
     Models whose training differs in nothing but its seed are one method: the table shows the mean ± standard deviation
-    (n − 1) over them. A method is called by the `name` of its configuration; without one, by the `method` of its
-    objective; without that, by the folder of the model without the number at its end (`vse-seed2` is `vse`). Methods
-    of the same label are told apart by the settings in which they differ.
+    (n − 1) over them. A method is called by the `name` of its configuration; without one, by the folder of the model
+    without the number at its end (`vse-seed2` is `vse`). Methods of the same label are told apart by the settings in
+    which they differ.
     """
     if out is not None:
         check_replaceable(out, (RECORD, PAGE, TABLES), KIND)

@@ -34,6 +34,8 @@ from evaluation.reports.items import items_of
 from evaluation.reports.record import KIND, produced_by, record
 from evaluation.tables import read_tables
 from models import checkpoint
+from models.calibration import Calibration
+from models.encoders import Encoder
 from models.errors import ConfigError
 
 Model = Annotated[Path, typer.Argument(help="A model's folder.")]
@@ -139,14 +141,26 @@ def calibrate_command(
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
-    with progress("calibrating") as report:
-        calibration = calibrate(embedded, loaded.encoder.match, relevance, progress=report)
-    familiarity = familiarise(embedded)
-    checkpoint.save_calibration(calibration if share is None else calibration.for_share(share), model)
-    checkpoint.save_familiarity(familiarity, model)
+    calibration = fit_and_save(loaded.encoder, embedded, model, relevance, share)
     CONSOLE.print(calibration_table(calibration.figures))
     for direction in calibration.heads:
         say(f"• {direction}: shown from now on is {calibration.figures[str(direction)]['chosen']}.")
+
+
+def fit_and_save(
+    encoder: Encoder, embedded: Embedded, model: Path, relevance: Relevance | None = None, share: float | None = None
+) -> Calibration:
+    """Calibrate, learn what queries are familiar, and add both to a model's folder once both are there.
+
+    Returns:
+        the calibration as fitted, before it is told another share of matches.
+    """
+    with progress("calibrating") as report:
+        calibration = calibrate(embedded, encoder.match, relevance, progress=report)
+    familiarity = familiarise(embedded)
+    checkpoint.save_calibration(calibration if share is None else calibration.for_share(share), model)
+    checkpoint.save_familiarity(familiarity, model)
+    return calibration
 
 
 def _chosen(data: Path, split: str | None, skip_bad: bool) -> Corpus:

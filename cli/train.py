@@ -9,14 +9,13 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from cli.evaluate import fit_and_save
 from cli.show import percent, progress, say, say_left_out
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
-from evaluation.calibration import MIN_IMAGES, calibrate
-from evaluation.familiarity import familiarise
+from evaluation.calibration import MIN_IMAGES
 from evaluation.protocols import embed
-from models import checkpoint
 from models.encoders import Encoder
 from models.errors import ConfigError
 from training.config import ScenesData, TrainingConfig, read_config
@@ -55,10 +54,7 @@ def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path) -> None:
         return
     with progress("encoding") as report:
         embedded = embed(encoder, held, report)
-    with progress("calibrating") as report:
-        calibration = calibrate(embedded, encoder.match, progress=report)
-    checkpoint.save_calibration(calibration, out)
-    checkpoint.save_familiarity(familiarise(embedded), out)
+    fit_and_save(encoder, embedded, out)
 
 
 def _device(name: str) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -233,6 +234,8 @@ def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> di
     for direction in Direction:
         pairs = pairs_of_direction(embedded, direction, matches)
 
+        # The chosen heads are among the candidates, and are judged once.
+        @cache
         def judged(head: MatchHead, pairs: Pairs = pairs) -> dict[str, Any]:
             return asdict(reliability(closed_form(pairs.queries, pairs.items, head), pairs.match))
 

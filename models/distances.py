@@ -76,6 +76,11 @@ def pairwise_squared_l2(x: Tensor, y: Tensor) -> Tensor:
     return (norms - 2 * products).clamp_min(0)
 
 
+def pairwise_expected_squared(x: Gaussian, y: Gaussian) -> Tensor:
+    """[n, m]: `expected_squared` of all pairs of [n, dim] and [m, dim], from one matrix product."""
+    return pairwise_squared_l2(x.mean, y.mean) + x.total_variance[:, None] + y.total_variance
+
+
 def closest_squared_l2(x: Gaussian, y: Gaussian) -> Tensor:
     """All squared distances of the means between two sets of items; of the closest pair where items have K points.
 

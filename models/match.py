@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models.distances import pairwise_squared_l2
+from models.distances import pairwise_expected_squared, pairwise_squared_l2
 from models.gaussian import Gaussian
 from models.probability_map import ProbabilityMap
 
@@ -273,7 +273,7 @@ def distance_moments(x: Gaussian, y: Gaussian) -> tuple[Tensor, Tensor]:
     Returns:
         two tensors [n, m].
     """
-    m = pairwise_squared_l2(x.mean, y.mean) + x.total_variance[:, None] + y.total_variance + DISTANCE_EPSILON
+    m = pairwise_expected_squared(x, y) + DISTANCE_EPSILON
     v = _squared_distance_variance(x, y)
     return m.sqrt() * (1 - v / (8 * m.square())), v / (4 * m)
 

@@ -12,7 +12,7 @@ from evaluation.reports.estimates import Column, Estimate, leader
 from evaluation.reports.grouping import Method
 from evaluation.reports.page import Answer, Page, Plot, Section, grid, render
 from evaluation.reports.plots import Scale, Series, intervals, lines
-from evaluation.reports.quality_sections import RISK_SCALE
+from evaluation.reports.quality_sections import RISK_SCALE, risk_series
 from evaluation.reports.reading import figures_in, known_pairs, part
 from evaluation.reports.side_by_side import LOG_LOSS, NOTE, RANKING, tables
 from evaluation.reports.wording import NAMES
@@ -93,8 +93,7 @@ def _risk(methods: Sequence[Method], direction: Direction) -> Plot | None:
     series = []
     for method in methods:
         risk = _mean([figures_in(part(run.figures, *path).get("risk")) for run in method.runs])
-        coverage = [(place + 1) / len(risk) for place in range(len(risk))]
-        series.append(Series(method.label, *known_pairs(coverage, risk)))
+        series.append(risk_series(method.label, {"risk": risk}))
     series = [each for each in series if each.x]
     if not series:
         return None

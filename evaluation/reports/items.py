@@ -12,6 +12,7 @@ from corpus.manifest import Entry
 from evaluation.positives import Floats, Ints, Positives
 from evaluation.protocols import Embedded
 from evaluation.relevance import owners
+from evaluation.sensitivity import levels_of
 from evaluation.uncertainty import telling_sigma
 from models.image import decode, thumbnail
 
@@ -60,9 +61,7 @@ def by_matches(sigma: Floats, counts: Ints) -> dict[str, list[float]] | None:
     if not kept.any():
         return None
     known, values = counts[kept], sigma[kept]
-    edges = np.unique(np.quantile(known, np.arange(1, MATCH_BINS) / MATCH_BINS, method="inverted_cdf"))
-    place = np.searchsorted(edges, known, side="left")
-    bins = [place == number for number in np.unique(place)]
+    bins = levels_of(known, MATCH_BINS)
     spread = [np.quantile(values[b], [0.1, 0.5, 0.9]).tolist() for b in bins]
     low, middle, high = (list(column) for column in zip(*spread, strict=True))
     return {"number": [float(known[b].mean()) for b in bins], "low": low, "median": middle, "high": high}

@@ -157,3 +157,11 @@ def test_the_closest_of_several_points_counts() -> None:
         distances.closest_squared_l2(single, other), distances.pairwise_squared_l2(single.mean, other.mean)
     )
     assert distances.closest_squared_l2(single, other[:0]).shape == (4, 0)
+
+
+def test_the_expected_squared_distance_of_all_pairs_is_that_of_each() -> None:
+    """By matrix products as by broadcasting."""
+    g = torch.Generator().manual_seed(0)
+    x, y = (Gaussian(*torch.randn(2, n, 8, generator=g, dtype=torch.float64)) for n in (4, 5))
+    each = distances.expected_squared(Gaussian(x.mean[:, None], x.log_variance[:, None]), y)
+    torch.testing.assert_close(distances.pairwise_expected_squared(x, y), each)

@@ -9,10 +9,9 @@ import torch
 from gaussians import encoded, generator, own, some
 from reference import Reference
 
-from models.distances import expected_squared
 from models.gaussian import Gaussian
 from training.objective_config import ClosedFormConfig
-from training.objectives.closed_form import ClosedFormObjective, pairwise_expected_squared, with_pseudo_matches
+from training.objectives.closed_form import ClosedFormObjective, with_pseudo_matches
 
 
 @pytest.mark.shared
@@ -33,13 +32,6 @@ def test_reference_losses(shared: Path, name: str) -> None:
     )
     total = ClosedFormObjective(config)(*sides, own(6), generator()).total
     torch.testing.assert_close(total, values[f"pcmepp/{name}/loss"].float().reshape(()), rtol=1e-5, atol=0)
-
-
-def test_the_distance_of_all_pairs_is_that_of_each() -> None:
-    """By matrix products as by broadcasting."""
-    x, y = some(4, 8, 1), some(5, 8, 2)
-    each = expected_squared(Gaussian(x.mean[:, None], x.log_variance[:, None]), y)
-    torch.testing.assert_close(pairwise_expected_squared(x, y), each)
 
 
 def test_pseudo_matches_by_loops() -> None:

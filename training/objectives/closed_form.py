@@ -5,21 +5,14 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.distances import kl_to_standard_normal, pairwise_squared_l2
+from models.distances import kl_to_standard_normal, pairwise_expected_squared
 from models.embedding import Encoding
-from models.gaussian import Gaussian
 from models.match import MatchHead
 from training.objective_config import ClosedFormConfig
-from training.objectives.objective import LossParts, Objective
-
-
-def pairwise_expected_squared(images: Gaussian, texts: Gaussian) -> Tensor:
-    """[n, m]: E‖z − z'‖² = ‖Δ‖² + tr Σ + tr Σ' of all pairs of [n, dim] and [m, dim] (Chun, 2024, eq. 1)."""
-    squared = pairwise_squared_l2(images.mean, texts.mean)
-    return squared + images.total_variance[:, None] + texts.total_variance
+from training.objectives.objective import LearnedLogit, LossParts
 
 
 def with_pseudo_matches(logits: Tensor, matches: Tensor) -> Tensor:
@@ -36,18 +29,16 @@ def with_pseudo_matches(logits: Tensor, matches: Tensor) -> Tensor:
 def pseudo_positive_loss(logits: Tensor, matches: Tensor) -> Tensor:
     """Cross-entropies with the pseudo-matches of images, and with those of captions (Chun, 2024, eq. 3)."""
     ways = (with_pseudo_matches(logits, matches), with_pseudo_matches(logits.T, matches.T).T)
-    losses = (binary_cross_entropy_with_logits(logits, way.to(logits.dtype)) for way in ways)
-    return sum(losses, logits.new_zeros(()))
+    of_images, of_texts = (binary_cross_entropy_with_logits(logits, way.to(logits.dtype)) for way in ways)
+    return of_images + of_texts
 
 
-class ClosedFormObjective(Objective):
+class ClosedFormObjective(LearnedLogit):
     """The published loss with its learned logit −a·d + b, d the expected squared distance."""
 
     def __init__(self, config: ClosedFormConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale, config.shift)
         self.config = config
-        self.scale = nn.Parameter(torch.tensor(config.scale))
-        self.shift = nn.Parameter(torch.tensor(config.shift))
 
     @property
     def head(self) -> MatchHead:
@@ -66,6 +57,6 @@ class ClosedFormObjective(Objective):
             terms["pseudo"] = pseudo_positive_loss(logits, matches)
             total = total + config.pseudo_weight * terms["pseudo"]
         if config.kl_weight:
-            terms["kl"] = sum((kl_to_standard_normal(g).mean() / g.dim for g in (x, y)), match.new_zeros(()))
+            terms["kl"] = (kl_to_standard_normal(x).mean() + kl_to_standard_normal(y).mean()) / x.dim
             total = total + config.kl_weight * terms["kl"]
         return LossParts(total, terms)

@@ -25,8 +25,7 @@ def symmetric_cross_entropy(logits: Tensor, matches: Tensor) -> Tensor:
         logits: [n, m].
         matches: bool [n, m], one at least in every row and column.
     """
-    both = ((logits, matches), (logits.T, matches.T))
-    return sum((_cross_entropy(*way) for way in both), logits.new_zeros(())) / 2
+    return (_cross_entropy(logits, matches) + _cross_entropy(logits.T, matches.T)) / 2
 
 
 def _cross_entropy(logits: Tensor, matches: Tensor) -> Tensor:

@@ -47,3 +47,17 @@ class Objective(nn.Module, ABC):
             matches: bool [n, m]; every image and every caption has a match.
             generator: where randomness comes from, on the CPU.
         """
+
+
+class LearnedLogit(Objective, ABC):
+    """An objective that learns how a distance becomes the logit of a match, −scale·d + shift.
+
+    Args:
+        scale: where it starts.
+        shift: likewise.
+    """
+
+    def __init__(self, scale: float, shift: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+        self.shift = nn.Parameter(torch.tensor(shift))

@@ -12,7 +12,7 @@ from models.embedding import Encoding
 from models.gaussian import Gaussian
 from models.match import MatchHead, pairwise_sample_distances
 from training.objective_config import SoftContrastiveConfig
-from training.objectives.objective import LossParts, Objective
+from training.objectives.objective import LearnedLogit, LossParts
 
 
 def soft_contrastive(logits: Tensor, matches: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def spread(images: Gaussian, texts: Gaussian, matches: Tensor) -> Tensor:
     return negative_log_expected_likelihood(*held).sum()
 
 
-class SoftContrastiveObjective(Objective):
+class SoftContrastiveObjective(LearnedLogit):
     """The published loss of PCME with its learned match head.
 
     Args:
@@ -61,10 +61,8 @@ class SoftContrastiveObjective(Objective):
     """
 
     def __init__(self, config: SoftContrastiveConfig) -> None:
-        super().__init__()
+        super().__init__(config.scale, config.shift)
         self.config = config
-        self.scale = nn.Parameter(torch.tensor(config.scale))
-        self.shift = nn.Parameter(torch.tensor(config.shift))
 
     @property
     def head(self) -> MatchHead:
