@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -103,7 +103,7 @@ def _answer(response: Response | None) -> tuple[str, ...]:
     return *ends, number(response.spearman, 2), rising, number(response.auroc, 2)
 
 
-OUTLIER_HEADINGS = {
+OUTLIER_HEADINGS: Final = {
     "sigma": "σ",
     "probability": "prob.",
     "both": "both",
@@ -117,22 +117,31 @@ def outlier_table(outliers: Mapping[Direction, OutlierFigures]) -> Table:
     """AUROC of each score for each kind of outliers, and how many of them a search warns of."""
     table = Table(title="Queries unlike the collection, told from its own (AUROC; * by the means alone)")
     for heading in ("outliers", *(OUTLIER_HEADINGS[score] for score in SCORES), "warned", "queries"):
-        table.add_column(heading, justify="left" if heading == "outliers" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading == "outliers" else "right", no_wrap=heading == "outliers")
     for direction, found in outliers.items():
         table.add_row(direction, *("" for _ in SCORES), "", "")
         for name, row in found.kinds.items():
-            areas = (f"{row.auroc[score]:.3f}" if score in row.auroc else "–" for score in SCORES)
+            areas = (f"{row.auroc[score]:.2f}" if score in row.auroc else "–" for score in SCORES)
             table.add_row(f"  {name}", *areas, percent(row.alarms), f"{row.queries:,}")
         table.add_row("  its own", *("" for _ in SCORES), percent(found.false_alarms), "", end_section=True)
     return table
 
 
+# Short enough for a terminal of 80 columns.
+PROBABILITIES: Final = {
+    "calibrated_mean_only": "means alone",
+    "calibrated_told_share": "told share",
+    "calibrated_mean_only_told_share": "means, told",
+}
+
+
 def calibration_table(figures: Mapping[str, Any]) -> Table:
     """How good the raw, the calibrated, the calibrated mean-only probability and all candidates are, line by line.
 
-    `first 10` is the ECE of the ten most probable items of each query alone, which is what a search shows; `× 1.5` the
-    share of queries whose expected matches are within that factor of the true number, `single` the
-    median probability of the match of queries that match one item only.
+    Over the pairs of a query and its shortlist. `told share` is the calibrated probability told how many of all pairs
+    match. `first 10` is the ECE of the ten most probable items of each query alone, which is what a search shows;
+    `× 1.5` the share of queries whose expected matches are within that factor of the true number, `single` the median
+    probability of the match of queries that match one item only.
     """
     table = Table(title=f"Match probability (a match is by {figures['relevance']})")
     for heading in ("probability", "log-loss", "Brier", "ECE", "first 10", "× 1.5", "single"):
@@ -144,7 +153,7 @@ def calibration_table(figures: Mapping[str, Any]) -> Table:
             table.add_section()
             table.add_row(direction, style="bold")
             for name, row in {**rows, **candidates}.items():
-                table.add_row(name.replace("_", " "), *_reliability_cells(row))
+                table.add_row(PROBABILITIES.get(name, name.replace("_", " ")), *_reliability_cells(row))
     return table
 
 

@@ -18,14 +18,14 @@ from torch import Tensor
 
 from evaluation.fit import Sees, fit_head
 from evaluation.maps import fit_isotonic, fit_platt
-from evaluation.pairs import FIT_PAIRS, Pairs, blocks_of_direction
+from evaluation.pairs import SHORTLIST, Pairs, shortlisted
 from evaluation.positives import Progress
 from evaluation.protocols import Embedded
 from evaluation.relevance import Relevance, owners, plausible, relevant
 from evaluation.reliability import Reliability, reliability
 from models.calibration import Calibration, Direction
 from models.errors import ConfigError
-from models.match import MatchHead, closed_form
+from models.match import MatchHead
 
 MEAN_ONLY: Final = ("mean_platt", "mean_isotonic")
 # The simpler before the others: of equally good ones the first is chosen.
@@ -33,7 +33,7 @@ CANDIDATES: Final = (*MEAN_ONLY, "raw_platt", "raw_isotonic", "traces", "log_var
 # Log-losses that differ by less are equal; of points all candidates that see variances are those that do not.
 EQUAL_LOSS: Final = 1e-6
 MIN_IMAGES: Final = 4
-WEIGHTS: Final = "every pair of a query and an item weighs the same"
+WEIGHTS: Final = f"each query with its {SHORTLIST} nearest items; the one at rank r weighs 1 / log2(1 + r)"
 
 
 def calibrate(
@@ -68,31 +68,25 @@ def calibrate(
     found = {}
     for direction in Direction:
         judged = _cross_validated(halves, direction, raw, kind, seed, report)
-        blocks = _blocks(embedded, direction, kind, seed, FIT_PAIRS)
-        candidates = fit_candidates(blocks, raw)
+        pairs = _pairs(embedded, direction, kind, seed)
+        found[direction] = (fit_candidates(pairs, raw), judged, pairs)
         report.one_more()
-        found[direction] = (candidates, judged, sum(b.match.numel() for b in blocks), sum(b.matches for b in blocks))
     return _chosen(found, {"relevance": str(kind), "seed": seed, "weights": WEIGHTS})
 
 
-def fit_candidates(blocks: Sequence[Pairs], raw: MatchHead) -> dict[str, MatchHead]:
+def fit_candidates(pairs: Pairs, raw: MatchHead) -> dict[str, MatchHead]:
     """Every candidate, by its name, fitted to the same pairs."""
-    match = torch.cat([block.match.flatten() for block in blocks])
-    points = fit_head(blocks, Sees.NOTHING)
-    by_raw, by_means = predictions(raw, blocks), predictions(points, blocks)
+    points = fit_head(pairs, Sees.NOTHING)
+    by_raw, by_means = (pairs.probabilities(head).flatten() for head in (raw, points))
+    match, weight = pairs.match.flatten(), pairs.weight.flatten()
     return {
-        "log_variances": fit_head(blocks, Sees.LOG_VARIANCES),
-        "traces": fit_head(blocks, Sees.TRACES),
-        "raw_platt": replace(raw, map=fit_platt(by_raw, match)),
-        "raw_isotonic": replace(raw, map=fit_isotonic(by_raw, match)),
+        "log_variances": fit_head(pairs, Sees.LOG_VARIANCES),
+        "traces": fit_head(pairs, Sees.TRACES),
+        "raw_platt": replace(raw, map=fit_platt(by_raw, match, weight)),
+        "raw_isotonic": replace(raw, map=fit_isotonic(by_raw, match, weight)),
         "mean_platt": points,
-        "mean_isotonic": replace(points, map=fit_isotonic(by_means, match)),
+        "mean_isotonic": replace(points, map=fit_isotonic(by_means, match, weight)),
     }
-
-
-def predictions(head: MatchHead, blocks: Sequence[Pairs]) -> Tensor:
-    """[pairs]: closed-form probabilities of all pairs of some blocks, one after the other."""
-    return torch.cat([closed_form(block.queries, block.items, head).flatten() for block in blocks])
 
 
 def best(judged: Mapping[str, Reliability], names: Sequence[str] = CANDIDATES) -> str:
@@ -121,35 +115,36 @@ def _part(embedded: Embedded, images: np.ndarray[tuple[int], np.dtype[np.int64]]
     return Embedded(entries, embedded.images[torch.from_numpy(images)], embedded.texts[torch.from_numpy(texts)])
 
 
-def _blocks(embedded: Embedded, direction: Direction, kind: Relevance, seed: int, cells: int) -> tuple[Pairs, ...]:
-    return blocks_of_direction(embedded, direction, relevant(embedded.entries, kind), seed, cells)
+def _pairs(embedded: Embedded, direction: Direction, kind: Relevance, seed: int) -> Pairs:
+    return shortlisted(embedded, direction, relevant(embedded.entries, kind), seed)
 
 
 def _cross_validated(
     halves: Sequence[Embedded], direction: Direction, raw: MatchHead, kind: Relevance, seed: int, report: _Counted
 ) -> dict[str, Reliability]:
     """Each candidate, and the raw head, on the half that it was not fitted on."""
-    folds = [_blocks(half, direction, kind, seed, FIT_PAIRS // 2) for half in halves]
+    folds = [_pairs(half, direction, kind, seed) for half in halves]
     parts: dict[str, list[Tensor]] = {name: [] for name in ("raw", *CANDIDATES)}
     for fitted, held in (folds, folds[::-1]):
         for name, head in {"raw": raw, **fit_candidates(fitted, raw)}.items():
-            parts[name].append(predictions(head, held))
+            parts[name].append(held.probabilities(head).flatten())
         report.one_more()
-    match = torch.cat([block.match.flatten() for fold in folds[::-1] for block in fold])
+    match = torch.cat([fold.match.flatten() for fold in folds[::-1]])
     return {name: reliability(torch.cat(values), match) for name, values in parts.items()}
 
 
 def _chosen(
-    found: Mapping[Direction, tuple[dict[str, MatchHead], dict[str, Reliability], int, int]], figures: dict[str, Any]
+    found: Mapping[Direction, tuple[dict[str, MatchHead], dict[str, Reliability], Pairs]], figures: dict[str, Any]
 ) -> Calibration:
     heads, mean_only, candidates = {}, {}, {}
-    for direction, (fitted, judged, pairs, matches) in found.items():
+    for direction, (fitted, judged, pairs) in found.items():
         winner, points = best(judged), best(judged, MEAN_ONLY)
         heads[direction], mean_only[direction], candidates[direction] = fitted[winner], fitted[points], fitted
         shown = {"raw": judged["raw"], "calibrated": judged[winner], "calibrated_mean_only": judged[points]}
         figures[str(direction)] = {
-            "pairs": pairs,
-            "matches": matches,
+            "pairs": pairs.match.numel(),
+            "matches": pairs.matches,
+            "share": pairs.share,
             "chosen": winner,
             "chosen_mean_only": points,
             **{name: asdict(value) for name, value in shown.items()},

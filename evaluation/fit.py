@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from evaluation.likelihood import least, log_loss
@@ -24,9 +25,12 @@ from models.match import (
     squashed,
 )
 
-# Pulls the weights of a model whose variances are all alike towards zero (per pair, in whitened units).
+# Pulls the weights of a model whose variances are all alike towards zero (per pair, in whitened units). A few pairs can
+# be told apart perfectly by endless weights: the weight of one pair is added.
 RIDGE: Final = 1e-6
 LOG_VARIANCE_RIDGE: Final = 1e-5
+# Total variances that differ by less than this share of them differ by rounding.
+ALIKE: Final = 1e-5
 
 
 class Sees(StrEnum):
@@ -35,9 +39,9 @@ class Sees(StrEnum):
     NOTHING = "nothing"
     """The distance of the means alone."""
     TRACES = "traces"
-    """The total variances and their squares."""
+    """The total variances and their squares, also of how steeply the logit falls with the distance."""
     LOG_VARIANCES = "log variances"
-    """A weight for each dimension's log variance, and the square of the sum."""
+    """A weight for each dimension's log variance, and the square of the sum, likewise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,170 +49,258 @@ class _Side:
     """Features of queries, or of items: made uncorrelated with unit variance, so that the fit is well conditioned."""
 
     sees: Sees
+    blank: TraceTerm
+    seen: Tensor
     centre: Tensor
     whiten: Tensor
 
     @classmethod
-    def of(cls, gaussians: Sequence[Gaussian], sees: Sees) -> _Side:
-        seen = torch.cat([_seen(g, sees) for g in gaussians])
+    def of(cls, gaussian: Gaussian, sees: Sees) -> _Side:
+        blank = _blank(gaussian)
+        seen = _seen(gaussian, sees, blank)
         centre = seen.mean(0)
         _, width, axes = torch.linalg.svd(seen - centre, full_matrices=False)
         spread = width / math.sqrt(max(len(seen), 1))
         kept = spread > 1e-6 * spread.sum().clamp_min(1e-6)
-        return cls(sees, centre, axes[kept].mT / spread[kept])
+        return cls(sees, blank, seen, centre, axes[kept].mT / spread[kept])
 
-    def __call__(self, gaussian: Gaussian) -> Tensor:
-        return (_seen(gaussian, self.sees) - self.centre) @ self.whiten
+    @cached_property
+    def features(self) -> Tensor:
+        """[items, features]."""
+        return (self.seen - self.centre) @ self.whiten
 
-    def term(self, weights: Tensor, curve: float, gaussians: Sequence[Gaussian]) -> tuple[VarianceTerm, float]:
+    def plain(self, weights: Tensor) -> tuple[Tensor, float]:
+        """Weights of what is seen that amount to weights of the features, and what these have beyond those."""
+        plain = self.whiten @ weights
+        return plain, -float(self.centre @ plain)
+
+    def term(self, curve: float, weights: Tensor) -> tuple[VarianceTerm, float]:
         """The term that weights of the features amount to, and what it adds to the shift."""
-        plain = self.whiten @ weights.double()
-        centre = float(self.centre @ plain)
-        seen = torch.cat([_seen(g, self.sees) for g in gaussians])
+        plain, beyond = self.plain(weights)
         if self.sees is Sees.TRACES:
-            traces = seen[:, 0]
-            return TraceTerm(float(plain[0]), float(plain[1]), float(traces.min()), float(traces.max())), -centre
+            return replace(self.blank, slope=float(plain[0]), curve=float(plain[1])), beyond
         if self.sees is Sees.LOG_VARIANCES:
-            read = seen @ plain - centre
-            return LogVarianceTerm(tuple(plain.tolist()), centre, curve, float(read.min()), float(read.max())), 0.0
+            read = self.seen @ plain + beyond
+            return LogVarianceTerm(tuple(plain.tolist()), -beyond, curve, float(read.min()), float(read.max())), 0.0
         return TraceTerm(), 0.0
 
 
-def _seen(gaussian: Gaussian, sees: Sees) -> Tensor:
+def _blank(gaussian: Gaussian) -> TraceTerm:
+    """A term without weights for these total variances; ones that are all alike up to rounding are left as they are."""
+    trace = gaussian.total_variance.double()
+    spread, mean = trace.std(correction=0), trace.mean()
+    unit = spread if spread > ALIKE * mean else torch.ones(())
+    return TraceTerm(0.0, 0.0, *(float(each) for each in (trace.min(), trace.max(), mean, unit)))
+
+
+def _seen(gaussian: Gaussian, sees: Sees, blank: TraceTerm) -> Tensor:
+    wide = gaussian.to(dtype=torch.float64)
     if sees is Sees.TRACES:
-        trace = gaussian.total_variance.double()
-        return torch.stack([trace, trace.square()], -1)
-    return (
-        gaussian.log_variance.double()
-        if sees is Sees.LOG_VARIANCES
-        else gaussian.mean.new_zeros(len(gaussian), 0).double()
-    )
+        reading = blank.read(wide)
+        return torch.stack([reading, reading.square()], -1)
+    return wide.log_variance if sees is Sees.LOG_VARIANCES else wide.mean.new_zeros(len(wide), 0)
 
 
-def fit_head(blocks: Sequence[Pairs], sees: Sees) -> MatchHead:
-    """The head of least log-loss over pairs, with a positive scale: maximum likelihood by Fisher scoring.
+def fit_head(pairs: Pairs, sees: Sees) -> MatchHead:
+    """The head of least weighted log-loss over pairs: maximum likelihood by Fisher scoring.
 
     The numbers of a head touch a pair through its query, through its item, or through its distance, so that the
-    information matrix comes from products of [numbers, queries], [queries, items] and [items, numbers]: a step costs
-    little more than looking at every pair once, and a dozen steps are enough (McCullagh and Nelder, 1989, 2.5).
+    information matrix comes from products of features with what the pairs have, and those are few: a step costs little
+    more than looking at every pair once, and a dozen steps are enough (McCullagh and Nelder, 1989, 2.5).
 
     Args:
-        blocks: pairs; each weighs the same.
+        pairs: of queries and their shortlists, with their weights.
         sees: what the head is shown of the variances.
     """
-    problem = _Problem.of(blocks, sees)
+    problem = _Problem.of(pairs, sees)
     return problem.head(least(problem.loss, problem.step, problem.start()))
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
-    """What a head is fitted to; its numbers are [log scale, shift, curve and weights of queries, the same of items]."""
+class _Numbers:
+    """The numbers of a head: [log scale, steepness (2), shift, curve and weights of queries, the same of items]."""
 
-    sees: Sees
-    sides: tuple[_Side, _Side]
-    gaussians: tuple[list[Gaussian], list[Gaussian]]
-    features: tuple[list[Tensor], list[Tensor]]
-    moments: list[tuple[Tensor, Tensor]]
-    matches: list[Tensor]
+    log_scale: Tensor
+    steepness: Tensor
+    shift: Tensor
+    query: tuple[Tensor, Tensor]
+    item: tuple[Tensor, Tensor]
 
     @classmethod
-    def of(cls, blocks: Sequence[Pairs], sees: Sees) -> _Problem:
-        gaussians = [block.queries for block in blocks], [block.items for block in blocks]
-        sides = _Side.of(gaussians[0], sees), _Side.of(gaussians[1], sees)
-        features = [sides[0](g) for g in gaussians[0]], [sides[1](g) for g in gaussians[1]]
-        moments = [_moments(block, sees) for block in blocks]
-        return cls(sees, sides, gaussians, features, moments, [block.match.double() for block in blocks])
+    def of(cls, flat: Tensor, widths: tuple[int, int]) -> _Numbers:
+        """From a row of them, for so many features of each side."""
+        log_scale, steepness, shift, c, w, d, v = torch.split(flat, [1, 2, 1, 1, widths[0], 1, widths[1]])
+        return cls(log_scale, steepness, shift, (c, w), (d, v))
+
+
+@dataclass(frozen=True, eq=False)
+class _Logits:
+    """Logits [q, s] of pairs, and how they change.
+
+    Args:
+        value: the logits.
+        by_offset: their derivative by what is added to the offset.
+        by_log_scale: their derivative by the logarithm of the query's scale.
+        reading: [q], what is read of each query.
+        steep: [q, 2], what the steepness multiplies.
+    """
+
+    value: Tensor
+    by_offset: Tensor
+    by_log_scale: Tensor
+    reading: Tensor
+    steep: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """What a head is fitted to."""
+
+    pairs: Pairs
+    sees: Sees
+    query: _Side
+    item: _Side
+    distance: Tensor
+    variance: Tensor
+    match: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, pairs: Pairs, sees: Sees) -> _Problem:
+        sides = _Side.of(pairs.queries, sees), _Side.of(pairs.items, sees)
+        distance, variance = _moments(pairs, sees)
+        weight = pairs.weight / pairs.match.numel()
+        return cls(pairs, sees, *sides, distance, variance, pairs.match.double(), weight)
+
+    @property
+    def _widths(self) -> tuple[int, int]:
+        return self.query.features.shape[1], self.item.features.shape[1]
 
     def start(self) -> Tensor:
         """A head without terms, steep enough to be a start for any distances."""
-        unit = float(torch.cat([mean.flatten() for mean, _ in self.moments]).mean())
-        numbers = torch.zeros(4 + sum(side.whiten.shape[1] for side in self.sides), dtype=torch.float64)
-        numbers[0], numbers[1] = math.log(8.0 / unit), 4.0
+        numbers = torch.zeros(6 + sum(self._widths), dtype=torch.float64)
+        numbers[0], numbers[3] = math.log(8.0 / float(self.distance.mean())), 4.0
         return numbers
 
-    def split(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """[curve, weights] of each side."""
-        first = 3 + self.sides[0].whiten.shape[1]
-        return numbers[2:first], numbers[first:]
-
-    def loss(self, numbers: Tensor) -> float:
+    def loss(self, flat: Tensor) -> float:
         """The log-loss, with what pulls the terms to zero."""
-        total = sum(float(log_loss(self._logit(place, numbers)[0], match)) for place, match in enumerate(self.matches))
-        return total / self.pairs + float((self.pull() * numbers.square()).sum())
+        fit = log_loss(self._logits(_Numbers.of(flat, self._widths)).value, self.match, self.weight)
+        return float(fit + (self._pull() * flat.square()).sum())
+
+    def step(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient and Fisher information of the loss."""
+        numbers, pull = _Numbers.of(flat, self._widths), self._pull()
+        logits = self._logits(numbers)
+        probability = torch.sigmoid(logits.value)
+        error, certainty = probability - self.match, probability * (1 - probability)
+        groups, items = self._query_groups(logits, numbers), self._item_features(numbers)
+        gradient = self._gradient(self.weight * error, logits.by_offset, groups, items)
+        information = self._information(self.weight * certainty, logits.by_offset, groups, items)
+        return gradient + 2 * pull * flat, information + torch.diag(2 * pull)
+
+    def head(self, flat: Tensor) -> MatchHead:
+        """The head that numbers stand for."""
+        numbers = _Numbers.of(flat, self._widths)
+        query, one = self.query.term(float(numbers.query[0]), numbers.query[1])
+        item, two = self.item.term(float(numbers.item[0]), numbers.item[1])
+        steepness, beyond = numbers.steepness, 0.0
+        if self.sees is Sees.TRACES:
+            steepness, beyond = self.query.plain(steepness[: self._widths[0]])
+        return MatchHead(
+            float(numbers.log_scale.exp()) * math.exp(beyond),
+            float(numbers.shift) + one + two,
+            query,
+            item,
+            means_alone=self.sees is Sees.NOTHING,
+            steepness=(float(steepness[0]), float(steepness[1])),
+        )
 
     @property
-    def pairs(self) -> int:
-        return sum(match.numel() for match in self.matches)
+    def _curved(self) -> bool:
+        """Whether the square of a reading is not among the features already."""
+        return self.sees is Sees.LOG_VARIANCES
 
-    def pull(self) -> Tensor:
-        """Of each number: nothing on scale and shift."""
+    def _pull(self) -> Tensor:
+        """On each number: nothing on scale and shift."""
         strength = LOG_VARIANCE_RIDGE if self.sees is Sees.LOG_VARIANCES else RIDGE
-        return torch.cat([torch.zeros(2), torch.full((len(self.start()) - 2,), strength)]).double()
+        pull = torch.full_like(self.start(), strength + 1 / self.match.numel())
+        pull[0] = pull[3] = 0
+        return pull
 
-    def step(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradient and Fisher information of the loss."""
-        pull = self.pull()
-        gradient, information = 2 * pull * numbers, torch.diag(2 * pull)
-        for place, match in enumerate(self.matches):
-            logit, squash, by_scale = self._logit(place, numbers)
-            probability = torch.sigmoid(logit)
-            error, certainty = probability - match, probability * (1 - probability)
-            q, x = (self._slopes(side, place, numbers) for side in (0, 1))
-            q = torch.cat([q.new_ones(len(q), 1), q], 1)
-            gradient = gradient + _gathered(error * by_scale, error * squash, q, x) / self.pairs
-            information = information + _information(certainty, squash, by_scale, q, x) / self.pairs
-        return gradient, information
+    def _logits(self, numbers: _Numbers) -> _Logits:
+        (c, w), (d, v) = numbers.query, numbers.item
+        c, d = self._curved * c, self._curved * d
+        read, answer = self.query.features @ w, self.item.features @ v
+        steep = self._steep(read)
+        scale = torch.exp(numbers.log_scale + steep @ numbers.steepness)[:, None]
+        offset = numbers.shift + (read + c * read.square())[:, None] + (answer + d * answer.square())[self.pairs.near]
+        squash = squashed(torch.ones_like(offset), scale, self.variance)
+        value = (offset - scale * self.distance) * squash
+        by_log_scale = -scale * self.distance * squash - value * (1 - squash.square())
+        return _Logits(value, squash, by_log_scale, read, steep)
 
-    def _read(self, side: int, place: int, numbers: Tensor) -> Tensor:
-        own = self.split(numbers)[side]
-        return self.features[side][place] @ own[1:]
+    def _steep(self, read: Tensor) -> Tensor:
+        """[q, 2]: of log variances the reading and its square; of traces their features, which hold the square."""
+        if self._curved:
+            return torch.stack([read, read.square()], 1)
+        return torch.nn.functional.pad(self.query.features, (0, 2 - self._widths[0]))
 
-    def _slopes(self, side: int, place: int, numbers: Tensor) -> Tensor:
-        """Derivatives of a term by its curve and weights."""
-        read, curve = self._read(side, place, numbers), self.split(numbers)[side][0]
-        bent = self.sees is Sees.LOG_VARIANCES
-        by_weight = self.features[side][place] * (1 + 2 * curve * read)[:, None]
-        return torch.cat([(read.square() if bent else torch.zeros_like(read))[:, None], by_weight], 1)
+    def _query_groups(self, logits: _Logits, numbers: _Numbers) -> tuple[tuple[Tensor, Tensor], ...]:
+        """Groups of numbers that touch a pair through its query: ([q, s] of the pairs, [q, features] of the queries).
 
-    def _logit(self, place: int, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, what the squashing multiplies them by, and their derivative by log scale."""
-        mean, variance = self.moments[place]
-        scale, (q, x) = numbers[0].exp(), (self._read(side, place, numbers) for side in (0, 1))
-        curve_q, curve_x = (own[0] for own in self.split(numbers))
-        offset = numbers[1] + (q + curve_q * q.square())[:, None] + x + curve_x * x.square()
-        squash = squashed(torch.ones_like(mean), scale, variance)
-        logit = (offset - scale * mean) * squash
-        by_scale = -scale * mean * squash - logit * (1 - squash.square())
-        return logit, squash, by_scale
-
-    def head(self, numbers: Tensor) -> MatchHead:
-        """The head that numbers stand for."""
-        (query, one), (item, two) = (
-            side.term(own[1:], float(own[0]), gs)
-            for side, own, gs in zip(self.sides, self.split(numbers), self.gaussians, strict=True)
+        The derivative of a pair's logit is the product of the two.
+        """
+        read, ones = logits.reading[:, None], torch.ones(len(logits.reading), 1, dtype=torch.float64)
+        by_weight = logits.by_offset
+        if self._curved:
+            slope, curve = numbers.steepness
+            by_weight = by_weight * (1 + 2 * numbers.query[0] * read)
+            by_weight = by_weight + logits.by_log_scale * (slope + 2 * curve * read)
+        return (
+            (logits.by_log_scale, torch.cat([ones, logits.steep], 1)),
+            (logits.by_offset, torch.cat([ones, self._curved * read.square()], 1)),
+            (by_weight, self.query.features),
         )
-        shift = float(numbers[1]) + one + two
-        return MatchHead(float(numbers[0].exp()), shift, query, item, means_alone=self.sees is Sees.NOTHING)
 
+    def _item_features(self, numbers: _Numbers) -> Tensor:
+        """[n, features]: derivatives of an item's part of the offset by its curve and weights."""
+        curve, weights = numbers.item
+        read = (self.item.features @ weights)[:, None]
+        bend = 1 + 2 * self._curved * curve * read
+        return torch.cat([self._curved * read.square(), self.item.features * bend], 1)
 
-def _gathered(by_scale: Tensor, by_offset: Tensor, q: Tensor, x: Tensor) -> Tensor:
-    """[numbers]: what pairs [queries, items] have by log scale, and by their offset through the features q and x."""
-    return torch.cat([by_scale.sum()[None], q.mT @ by_offset.sum(1), x.mT @ by_offset.sum(0)])
+    def _gradient(
+        self, error: Tensor, by_offset: Tensor, groups: tuple[tuple[Tensor, Tensor], ...], items: Tensor
+    ) -> Tensor:
+        own = [features.mT @ (error * pairs).sum(1) for pairs, features in groups]
+        return torch.cat([*own, items.mT @ self._of_items(error * by_offset)])
 
+    def _information(
+        self, certainty: Tensor, by_offset: Tensor, groups: tuple[tuple[Tensor, Tensor], ...], items: Tensor
+    ) -> Tensor:
+        """[numbers, numbers]: Σ certainty · (derivatives of a pair's logit) (the same)ᵀ, in blocks."""
+        own = torch.cat(
+            [torch.cat([f.mT @ ((certainty * a * b).sum(1)[:, None] * g) for b, g in groups], 1) for a, f in groups]
+        )
+        both = torch.cat([self._times(certainty * a * by_offset, f).mT @ items for a, f in groups])
+        theirs = items.mT @ (self._of_items(certainty * by_offset.square())[:, None] * items)
+        return torch.cat([torch.cat([own, both], 1), torch.cat([both.mT, theirs], 1)])
 
-def _information(certainty: Tensor, squash: Tensor, by_scale: Tensor, q: Tensor, x: Tensor) -> Tensor:
-    """[numbers, numbers]: Σ certainty · (derivatives of a pair's logit) (the same)ᵀ, in blocks of scale, q and x."""
-    both = certainty * squash.square()
-    edge = _gathered(certainty * by_scale.square(), certainty * squash * by_scale, q, x)
-    qx = q.mT @ both @ x
-    qq, xx = q.mT @ (both.sum(1)[:, None] * q), x.mT @ (both.sum(0)[:, None] * x)
-    inner = torch.cat([torch.cat([qq, qx], 1), torch.cat([qx.mT, xx], 1)])
-    return torch.cat([edge[None], torch.cat([edge[1:, None], inner], 1)])
+    def _of_items(self, pairs: Tensor) -> Tensor:
+        """[n]: the sum over the pairs of each item."""
+        total = torch.zeros(len(self.pairs.items), dtype=pairs.dtype)
+        return total.index_add_(0, self.pairs.near.flatten(), pairs.flatten())
+
+    def _times(self, pairs: Tensor, queries: Tensor) -> Tensor:
+        """[n, features]: the transposed [q, n] table of the pairs' values, zero elsewhere, times [q, features]."""
+        starts = range(0, pairs.numel() + 1, pairs.shape[1])
+        table = csr_array((pairs.flatten(), self.pairs.near.flatten(), starts), (len(pairs), len(self.pairs.items)))
+        return torch.from_numpy(table.T @ queries.numpy())
 
 
 def _moments(pairs: Pairs, sees: Sees) -> tuple[Tensor, Tensor]:
     if sees is Sees.NOTHING:
-        distance = distance_of_means(pairs.queries, pairs.items).double()
-        return distance, torch.zeros_like(distance)
-    mean, variance = distance_moments(pairs.queries, pairs.items)
+        (distance,) = pairs.gather(lambda queries, items: (distance_of_means(queries, items),))
+        return distance.double(), torch.zeros(distance.shape, dtype=torch.float64)
+    mean, variance = pairs.gather(distance_moments)
     return mean.double(), variance.double()

@@ -12,7 +12,7 @@ from torch import Tensor
 MAX_STEPS: Final = 50
 MAX_DAMPING: Final = 1e6
 # Nats a pair that a step must gain to be followed by another one.
-TOLERANCE: Final = 1e-9
+TOLERANCE: Final = 1e-6
 
 
 def least(loss: Callable[[Tensor], float], step: Callable[[Tensor], tuple[Tensor, Tensor]], numbers: Tensor) -> Tensor:
@@ -40,6 +40,6 @@ def least(loss: Callable[[Tensor], float], step: Callable[[Tensor], tuple[Tensor
     return numbers
 
 
-def log_loss(logit: Tensor, match: Tensor) -> Tensor:
-    """The sum over pairs of −log of the probability given to what is the case, in nats."""
-    return torch.nn.functional.binary_cross_entropy_with_logits(logit, match, reduction="sum")
+def log_loss(logit: Tensor, match: Tensor, weight: Tensor) -> Tensor:
+    """The weighted sum over pairs of −log of the probability given to what is the case, in nats."""
+    return torch.nn.functional.binary_cross_entropy_with_logits(logit, match, weight, reduction="sum")

@@ -41,8 +41,8 @@ class Diagram:
 class Shown:
     """The ten most probable items of each query, which is what a search shows of its probabilities.
 
-    Most pairs match nothing and are easily given a small probability, so that all pairs together may be calibrated and
-    these are not.
+    Most items of a shortlist do not match and are easily given a small probability, so that all of them together may
+    be calibrated and these are not.
 
     Args:
         probability: their mean.
@@ -59,11 +59,11 @@ class Shown:
 
 @dataclass(frozen=True)
 class PerQuery:
-    """The probabilities of a query against all its items, over queries.
+    """The probabilities of a query against the items of its shortlist, over queries.
 
     Args:
-        within: share of the queries whose expected matches are within a factor of 1.5 of the true number, of those
-            whose true number is 1 to 200; None where there are none.
+        within: share of the queries whose expected matches, the sum over the shortlist, are within a factor of 1.5 of
+            the true number among all items, of those whose true number is 1 to 200; None where there are none.
         counted: how many those are.
         only_match: median probability of the match, over queries that match a single item; None where there are none.
         single: how many those are.
@@ -96,14 +96,20 @@ class Reliability:
     shown: Shown | None = None
 
 
-def reliability(probability: Tensor, match: Tensor) -> Reliability:
-    """Judge probabilities against what matched (1, or 0), both [pairs] or both [queries, items]."""
+def reliability(probability: Tensor, match: Tensor, counts: Tensor | None = None) -> Reliability:
+    """Judge probabilities against what matched.
+
+    Args:
+        probability: [pairs], or [queries, items] of each query's shortlist.
+        match: of the same shape, 1 where they match and 0 where not.
+        counts: [queries], how many of all items match, in a shortlist or not; then the queries are judged one by one.
+    """
     flat, matched = probability.flatten().double(), match.flatten().double()
     log_loss = torch.nn.functional.binary_cross_entropy(flat.clamp(1e-12, 1 - 1e-12), matched)
     brier, drawn = (flat - matched).square().mean(), diagram(flat, matched)
-    if probability.ndim != 2:
+    if counts is None:
         return Reliability(float(log_loss), float(brier), drawn.ece, drawn)
-    queries, first = per_query(probability, match), shown(probability, match)
+    queries, first = per_query(probability, match, counts), shown(probability, match)
     return Reliability(float(log_loss), float(brier), drawn.ece, drawn, queries, first)
 
 
@@ -123,17 +129,19 @@ def diagram(probability: Tensor, match: Tensor, bins: int = ECE_BINS) -> Diagram
     return Diagram(mean, share, tuple(len(part) for part in parts))
 
 
-def per_query(probability: Tensor, match: Tensor) -> PerQuery:
-    """Count matches query by query, from probabilities [queries, items] of everything that is looked at."""
-    true, expected = match.sum(1, dtype=torch.float64), probability.sum(1, dtype=torch.float64)
-    counted = (true >= COUNTED[0]) & (true <= COUNTED[1])
-    ratio = expected[counted] / true[counted]
+def per_query(probability: Tensor, match: Tensor, counts: Tensor) -> PerQuery:
+    """Count matches query by query, from probabilities and matches [queries, items] of the shortlists, and `counts`.
+
+    A single match that is not in its query's shortlist was given a probability of 0.
+    """
+    expected, single = probability.sum(1, dtype=torch.float64), counts == 1
+    counted = (counts >= COUNTED[0]) & (counts <= COUNTED[1])
+    ratio = expected[counted] / counts[counted]
     near = (ratio <= FACTOR) & (ratio >= 1 / FACTOR)
-    single = true == 1
-    only = probability[single][match[single] > 0]
+    only = (probability * match)[single].sum(1, dtype=torch.float64)
     return PerQuery(
         float(near.double().mean()) if len(near) else None,
         len(near),
-        float(only.double().quantile(0.5)) if len(only) else None,
+        float(only.quantile(0.5)) if len(only) else None,
         len(only),
     )

@@ -13,7 +13,7 @@ from evaluation.confidence import Confidence, confidence
 from evaluation.disturbed import Disturbed
 from evaluation.metrics import r_precision
 from evaluation.outliers import OutlierFigures, OutlierQueries, detect
-from evaluation.pairs import Pairs, pairs_of_direction
+from evaluation.pairs import Pairs, shortlisted
 from evaluation.positives import Positives, Progress, Ranks, rank_positives
 from evaluation.protocols import (
     Embedded,
@@ -32,7 +32,7 @@ from evaluation.tables import Table
 from evaluation.uncertainty import AmbiguityCorrelation, ambiguity_correlation, telling_sigma
 from models.calibration import Calibration, Direction
 from models.encoders import Encoder
-from models.match import MatchHead, closed_form
+from models.match import MatchHead
 from models.variances import VarianceState, variance_state
 
 PMRP_TOLERANCES: Final = (0, 1, 2)
@@ -229,17 +229,25 @@ def _ambiguity(embedded: Embedded, matches: Positives) -> dict[str, AmbiguityCor
 
 
 def _reliability(embedded: Embedded, encoder: Encoder, matches: Positives) -> dict[str, Any]:
-    """Of the raw probability and, where there is a calibration, of the calibrated, mean-only and candidate ones."""
+    """Of the raw probability and, where there is a calibration, of the calibrated, mean-only and candidate ones.
+
+    Over the shortlists of the queries, which is what a search gives probabilities to.
+    """
     shown: dict[str, Any] = {}
     for direction in Direction:
-        pairs = pairs_of_direction(embedded, direction, matches)
+        pairs = shortlisted(embedded, direction, matches)
 
         # The chosen heads are among the candidates, and are judged once.
         @cache
         def judged(head: MatchHead, pairs: Pairs = pairs) -> dict[str, Any]:
-            return asdict(reliability(closed_form(pairs.queries, pairs.items, head), pairs.match))
+            return asdict(reliability(pairs.probabilities(head), pairs.match, pairs.counts))
 
-        row = {"pairs": pairs.match.numel(), "matches": pairs.matches, "raw": judged(encoder.match)}
+        row = {
+            "pairs": pairs.match.numel(),
+            "matches": pairs.matches,
+            "share": pairs.share,
+            "raw": judged(encoder.match),
+        }
         if (found := encoder.calibration) is not None:
             row["calibrated"] = judged(found.heads[direction])
             row["calibrated_mean_only"] = judged(found.mean_only_heads[direction])
@@ -255,7 +263,7 @@ def _told_the_share(
 ) -> dict[str, Any]:
     """The same two probabilities told one number of the judged collection: the share of its pairs that match."""
     try:
-        told = calibration.for_share(pairs.matches / pairs.match.numel())
+        told = calibration.for_share(pairs.share)
     except ValueError:
         return {}
     return {

@@ -66,9 +66,8 @@ class Calibration:
         if found is not None:
             return float(found)
         try:
-            row = self.figures[str(direction)]
-            share = float(row["matches"]) / float(row["pairs"])
-        except (KeyError, TypeError, ZeroDivisionError) as error:
+            share = float(self.figures[str(direction)]["share"])
+        except (KeyError, TypeError) as error:
             raise ValueError("the calibration does not say how many of its pairs matched") from error
         if not 0 < share < 1:
             raise ValueError("the calibration was fitted where all pairs matched, or none")
@@ -112,6 +111,7 @@ def _head(values: Mapping[str, Any]) -> MatchHead:
         _term(values["item"]),
         None if found is None else map_from_dict(found),
         values.get("means_alone", False),
+        tuple(values.get("steepness", (0.0, 0.0))),
     )
 
 

@@ -25,25 +25,35 @@ BLOCK = 128
 
 @dataclass(frozen=True)
 class TraceTerm:
-    """What a total variance adds to the logit of a match: slope·t + curve·t², with t held within [least, most].
+    """What a total variance adds to the logit of a match: slope·r + curve·r², r = (t − centre) / unit, t within limits.
 
     The limits are those of the total variances that the term was fitted on: beyond them a parabola knows
     nothing. Without a fit there is no upper one.
+
+    Args:
+        slope: of r.
+        curve: of its square.
+        least: smallest t that the term was fitted on.
+        most: greatest t that it was fitted on.
+        centre: an ordinary total variance.
+        unit: how much they differ, as a standard deviation.
     """
 
     slope: float = 0.0
     curve: float = 0.0
     least: float = 0.0
     most: float | None = None
-
-    def __call__(self, total_variance: Tensor) -> Tensor:
-        """The term, elementwise."""
-        held = total_variance.clamp(self.least, self.most)
-        return held * (self.slope + self.curve * held)
+    centre: float = 0.0
+    unit: float = 1.0
 
     def of(self, gaussian: Gaussian) -> Tensor:
         """[*batch]: the term of each Gaussian."""
-        return self(gaussian.total_variance)
+        reading = self.read(gaussian)
+        return reading * (self.slope + self.curve * reading)
+
+    def read(self, gaussian: Gaussian) -> Tensor:
+        """[*batch]: r of each Gaussian."""
+        return (gaussian.total_variance.clamp(self.least, self.most) - self.centre) / self.unit
 
 
 @dataclass(frozen=True)
@@ -66,15 +76,16 @@ class LogVarianceTerm:
     least: float
     most: float
 
-    def __call__(self, log_variance: Tensor) -> Tensor:
-        """The term of log variances [*batch, dim], as [*batch]."""
-        reading = (log_variance * self._row.to(log_variance)).sum(-1) - self.centre
-        held = reading.clamp(self.least, self.most)
-        return held * (1 + self.curve * held)
-
     def of(self, gaussian: Gaussian) -> Tensor:
         """[*batch]: the term of each Gaussian."""
-        return self(gaussian.log_variance)
+        reading = self.read(gaussian)
+        return reading * (1 + self.curve * reading)
+
+    def read(self, gaussian: Gaussian) -> Tensor:
+        """[*batch]: u of each Gaussian, held."""
+        log_variance = gaussian.log_variance
+        reading = (log_variance * self._row.to(log_variance)).sum(-1) - self.centre
+        return reading.clamp(self.least, self.most)
 
     @cached_property
     def _row(self) -> Tensor:
@@ -86,10 +97,12 @@ VarianceTerm = TraceTerm | LogVarianceTerm
 
 @dataclass(frozen=True)
 class MatchHead:
-    """From two Gaussians to a match probability: E logistic(−scale·d + shift + query(Σ_q) + item(Σ_x)), then a map.
+    """From two Gaussians to a match probability: E logistic(−a_q·d + shift + query(Σ_q) + item(Σ_x)), then a map.
 
-    PCME's own head has neither terms nor map. The reference's "sigmoid" is the logistic function of twice its argument,
-    so its a and b are half of `scale` and `shift`.
+    a_q = scale · exp(g·r + h·r²), with r what the query's term reads of its variances and (g, h) the `steepness`: near
+    an exact query a little more distance says much, near a vague one it says little. PCME's own head has none of terms,
+    steepness and map. The reference's "sigmoid" is the logistic function of twice its argument, so its a and b are half
+    of `scale` and `shift`.
 
     Args:
         scale: of the distance.
@@ -97,7 +110,9 @@ class MatchHead:
         query: what the variances of the side that asks add.
         item: what those of the side that answers add.
         map: what makes the calibrated probability of the expectation; none changes nothing.
-        means_alone: take d between the means, as a model without variances would; the terms are not read then.
+        means_alone: take d between the means, as a model without variances would; neither terms nor steepness are read
+            then.
+        steepness: what the query's reading and its square add to the logarithm of the scale.
     """
 
     scale: float
@@ -106,6 +121,12 @@ class MatchHead:
     item: VarianceTerm = TraceTerm()
     map: ProbabilityMap | None = None
     means_alone: bool = False
+    steepness: tuple[float, float] = (0.0, 0.0)
+
+    def scale_of(self, query: Gaussian) -> Tensor:
+        """[*batch]: a_q, what a distance from each query is multiplied by."""
+        reading, (slope, curve) = self.query.read(query), self.steepness
+        return self.scale * torch.exp(reading * (slope + curve * reading))
 
     def offset(self, query: Gaussian, items: Gaussian) -> Tensor:
         """The part of the logit that no sample changes, [q, n] for q queries and n items."""
@@ -205,7 +226,7 @@ def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noi
     variance = std * std
     distances = _common_noise_distances(query, items.mean, std, variance, noise)
     offset = head.offset(query[None], items)[0]
-    table = torch.sigmoid(offset[:, None, None] - head.scale * distances)
+    table = torch.sigmoid(offset[:, None, None] - head.scale_of(query) * distances)
     return table.mean((-1, -2)), _u_statistic_error(table)
 
 
@@ -246,7 +267,8 @@ def closed_form(query: Gaussian, items: Gaussian, head: MatchHead) -> Tensor:
     if head.means_alone:
         return head.of_distance(distance_of_means(query, items))
     mean, variance = distance_moments(query, items)
-    probability = torch.sigmoid(squashed(head.offset(query, items) - head.scale * mean, head.scale, variance))
+    scale = head.scale_of(query)[:, None]
+    probability = torch.sigmoid(squashed(head.offset(query, items) - scale * mean, scale, variance))
     return probability if head.map is None else head.map(probability)
 
 

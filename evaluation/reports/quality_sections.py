@@ -58,12 +58,14 @@ def reliability(figures: Json) -> Section | None:
         return None
     plots = tuple(plot for direction in Direction if (plot := _reliability_plot(figures, direction)) is not None)
     text = (
-        "Of all pairs that are given 73 %, 73 in 100 should match: such a point lies on the dotted line. Below the "
-        "line the probability promises too much, above it too little. Each point stands for equally many pairs.",
+        "Of all items that are given 73 %, 73 in 100 should match: such a point lies on the dotted line. Below the "
+        "line the probability promises too much, above it too little. Each point stands for equally many pairs of a "
+        "query and an item of its shortlist, the 200 nearest.",
     )
     kind = part(figures, "reliability").get("relevance")
-    title = f"How good the match probability is, over all pairs (a match is by {kind}); lower is better"
-    table = grid(title, ("direction", "probability", "log-loss", "Brier", "ECE"), rows, names=2)
+    title = f"How good the match probability is, over shortlists (a match is by {kind}); lower is better"
+    headings = ("direction", "probability", "log-loss", "Brier", "ECE", "ECE of the first ten")
+    table = grid(title, headings, rows, names=2)
     return Section("reliability", "Can the probability be trusted?", text if plots else (), plots, (table,))
 
 
@@ -72,10 +74,11 @@ def _reliability_rows(figures: Json, direction: Direction) -> Iterator[tuple[str
     others = {name: name.replace("_", " ") for name in each if "log_loss" in part(each, name)}
     for name, said in (others | PROBABILITIES).items():
         if name in each:
-            yield direction, said, *(fixed(figure(each, name, key), 4) for key in ("log_loss", "brier", "ece"))
+            pooled = (fixed(figure(each, name, key), 4) for key in ("log_loss", "brier", "ece"))
+            yield direction, said, *pooled, fixed(figure(each, name, "shown", "ece"), 3)
     constant = constant_log_loss(figures, direction)
     if constant is not None:
-        yield direction, "the same for every pair", fixed(constant, 4), "", ""
+        yield direction, "the same for every pair", fixed(constant, 4), "", "", ""
 
 
 def _reliability_plot(figures: Json, direction: Direction) -> Plot | None:

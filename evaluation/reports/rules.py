@@ -48,7 +48,7 @@ def constant_log_loss(figures: Json, direction: str) -> float | None:
 def largest_gap(figures: Json, direction: str) -> float | None:
     """The largest difference of calibrated probability and frequency over the bins of the reliability diagrams.
 
-    Both of all pairs and of the ten most probable items of each query, which a search shows.
+    Both of the whole shortlists and of the ten most probable items of each query, which a search shows.
     """
     each = part(figures, "reliability", direction, "calibrated")
     gaps = []

@@ -124,9 +124,9 @@ def test_told_another_share_a_probability_is_right_there() -> None:
     rng = default_rng(0)
     match = torch.from_numpy(rng.random(probability.shape) < probability.numpy())
     kept = match | torch.from_numpy(rng.random(probability.shape) < 0.2)
-    counts = {"pairs": match.numel(), "matches": int(match.sum())}
+    share = float(match.float().mean())
     heads = dict.fromkeys(Direction, RAW)
-    fitted = Calibration(heads, heads, {str(direction): counts for direction in Direction}, {})
+    fitted = Calibration(heads, heads, {str(direction): {"share": share} for direction in Direction}, {})
     there = fitted.for_share(float(match[kept].float().mean()))
 
     def ece(found: Calibration) -> float:
@@ -135,7 +135,7 @@ def test_told_another_share_a_probability_is_right_there() -> None:
 
     assert ece(there) < 0.01 < 0.1 < ece(fitted)
     assert Calibration.from_dict(there.to_dict()) == there
-    back = there.for_share(counts["matches"] / counts["pairs"])
+    back = there.for_share(share)
     torch.testing.assert_close(closed_form(queries, items, back.heads[Direction.IMAGE_TO_TEXT]), probability)
 
 

@@ -252,7 +252,7 @@ def test_the_report_holds_every_figure(encoder: Encoder, scenes: Corpus) -> None
     """With a calibration its reliability stands beside the raw one; Scenes add what only they know."""
     embedded = embed(encoder, scenes.entries)
     figures = measure(embedded, encoder)
-    assert set(figures.reliability["text-to-image"]) == {"pairs", "matches", "raw"}
+    assert set(figures.reliability["text-to-image"]) == {"pairs", "matches", "share", "raw"}
     encoder.calibration = calibrate(embedded, encoder.match)
     figures = measure(embedded, encoder)
     encoder.calibration = None

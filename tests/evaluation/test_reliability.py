@@ -42,20 +42,25 @@ def test_a_diagram_by_hand() -> None:
 
 
 def test_queries_one_by_one() -> None:
-    """Expected against true matches and the probability of an only match, by a loop over queries."""
+    """Expected against true matches and the probability of an only match, by a loop over queries.
+
+    Some matches are not in the shortlist: they count among the true ones, and an only one has a probability of 0.
+    """
     probability, match = drawn(1)
-    match[:5] = 0
+    match[:7] = 0
     match[1:5, 7] = 1
+    counts = match.sum(1) + torch.from_numpy(default_rng(2).integers(0, 3, len(match)))
+    counts[1:7] = 1
     within, only = [], []
-    for row, truth in zip(probability.numpy(), match.numpy(), strict=True):
-        if 1 <= truth.sum() <= 200:
-            within.append(truth.sum() / 1.5 <= row.sum() <= truth.sum() * 1.5)
-        if truth.sum() == 1:
-            only.append(row[truth == 1][0])
-    found = per_query(probability, match)
+    for row, truth, count in zip(probability.numpy(), match.numpy(), counts.numpy(), strict=True):
+        if 1 <= count <= 200:
+            within.append(count / 1.5 <= row.sum() <= count * 1.5)
+        if count == 1:
+            only.append(row[truth == 1][0] if truth.any() else 0.0)
+    found = per_query(probability, match, counts)
     assert (found.within, found.counted) == (pytest.approx(np.mean(within)), len(within))
     assert (found.only_match, found.single) == (pytest.approx(np.median(only)), len(only))
-    none = per_query(probability, torch.zeros_like(match))
+    none = per_query(probability, torch.zeros_like(match), torch.zeros(len(match)))
     assert (none.within, none.only_match) == (None, None)
 
 
@@ -67,7 +72,7 @@ def test_what_a_search_shows_by_a_loop() -> None:
         first = np.argsort(-row)[:10]
         told.extend(row[first])
         seen.extend(truth[first])
-    found = reliability(probability, match).shown
+    found = reliability(probability, match, match.sum(1)).shown
     assert found is not None
     assert found.probability == pytest.approx(np.mean(told))
     assert found.frequency == pytest.approx(np.mean(seen))
@@ -75,4 +80,4 @@ def test_what_a_search_shows_by_a_loop() -> None:
     gaps = [abs(np.take(told, part).mean() - np.take(seen, part).mean()) * len(part) for part in bins]
     assert found.ece == pytest.approx(sum(gaps) / len(told))
     assert sum(found.diagram.count) == 10 * len(probability)
-    assert reliability(probability.flatten(), match.flatten()).shown is None
+    assert reliability(probability, match).shown is None

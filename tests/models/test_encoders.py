@@ -200,7 +200,8 @@ def test_a_model_comes_back_from_disk_as_it_was(tiny: Encoder, tmp_path: Path) -
     heads = {d: MatchHead(3.0, 2.0, TraceTerm(0.5, 0.1, 0.2, 0.9), TraceTerm(-0.25)) for d in Direction}
     mean_only = {d: MatchHead(4.0, 1.0, map=IsotonicMap((0.1, 0.4), (0.2, 0.3)), means_alone=True) for d in Direction}
     reading = LogVarianceTerm((0.5, -0.25), 0.1, 0.2, -1.0, 2.0)
-    candidates = {d: {"a": MatchHead(1.0, 2.0, reading, reading, PlattMap(0.5, 0.1))} for d in Direction}
+    steep = MatchHead(1.0, 2.0, reading, reading, PlattMap(0.5, 0.1), steepness=(0.25, -0.125))
+    candidates = {d: {"a": steep} for d in Direction}
     calibration = Calibration(heads, mean_only, {"relevance": "instance"}, candidates)
     checkpoint.save_calibration(calibration, tmp_path / "m")
     after = checkpoint.load(tmp_path / "m")

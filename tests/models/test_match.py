@@ -32,23 +32,26 @@ def brute_force(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise)
     for i in range(len(x)):
         t, u = q.total_variance, x[i].total_variance
         t, u = (min(max(v, term.least), term.most or v) for v, term in ((float(t), head.query), (float(u), head.item)))
+        t, u = (t - head.query.centre) / head.query.unit, (u - head.item.centre) / head.item.unit
         offset = head.shift + head.query.slope * t + head.query.curve * t**2
         offset = offset + head.item.slope * u + head.item.curve * u**2
+        scale = head.scale * math.exp(head.steepness[0] * t + head.steepness[1] * t**2)
         rows = []
         for e in noise.query.double():
             z = q.mean + q.std * e
             distances = [((x[i].mean + x[i].std * h - z).square().sum() + 1e-6).sqrt() for h in noise.item.double()]
-            rows.append(torch.sigmoid(offset - head.scale * torch.stack(distances)))
+            rows.append(torch.sigmoid(offset - scale * torch.stack(distances)))
         tables.append(torch.stack(rows))
     return torch.stack(tables)
 
 
 @given(st.integers(0, 10_000), st.floats(1, 40), st.floats(0, 40), st.floats(-3, 3), st.floats(-3, 3))
 def test_sampled_is_the_published_formula(seed: int, scale: float, shift: float, c_q: float, c_x: float) -> None:
-    """Matrix products give the broadcast formula's values within 1e-5, trace terms and their limits included."""
+    """Matrix products give the broadcast formula's values within 1e-5, terms, their limits and steepness included."""
     query, items = gallery(seed, n=4, dim=8)
-    terms = TraceTerm(c_q, c_x / 2, 0.05, 1.0), TraceTerm(c_x, c_q / 3, 0.0, 0.5)
-    head, noise = MatchHead(scale, shift, *terms), Noise.draw(8, 3, seed)
+    terms = TraceTerm(c_q, c_x / 2, 0.05, 1.0, 0.3, 0.5), TraceTerm(c_x, c_q / 3, 0.0, 0.5, 0.1, 2.0)
+    head = MatchHead(scale, shift, *terms, steepness=(c_x / 3, c_q / 4))
+    noise = Noise.draw(8, 3, seed)
     expected = brute_force(query, items, head, noise).mean((-1, -2))
     torch.testing.assert_close(sampled(query, items, head, noise).value.double(), expected, atol=1e-5, rtol=0)
 
@@ -94,7 +97,7 @@ def test_one_sample_a_side_has_no_standard_error() -> None:
 def test_closed_form_is_the_limit_of_many_samples(scale: float, log_variance: float) -> None:
     """Within 0.01 of 1,500 × 1,500 samples, from collapsed to large variances."""
     query, items = gallery(4, log_variance=log_variance)
-    head = MatchHead(scale, scale, TraceTerm(0.2, -0.01), TraceTerm(-0.3, 0.02))
+    head = MatchHead(scale, scale, TraceTerm(0.2, -0.01), TraceTerm(-0.3, 0.02), steepness=(0.1, -0.05))
     limit = sampled(query, items, head, Noise.draw(32, 1_500, 0)).value
     torch.testing.assert_close(closed_form(query[None], items, head)[0], limit, atol=0.01, rtol=0)
 
