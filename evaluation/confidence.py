@@ -18,6 +18,7 @@ from evaluation.relevance import owners
 from evaluation.selective import Abstention, Bins, abstention, in_bins
 from evaluation.uncertainty import telling_sigma
 from models.calibration import Direction
+from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
 from models.match import MatchHead, closed_form
 
@@ -163,10 +164,13 @@ def tops(queries: Gaussian, items: Gaussian, head: MatchHead, *, means_alone: bo
 
 
 def _two_best(queries: Gaussian, items: Gaussian, head: MatchHead, means_alone: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The first item, its probability and the second one; of equally probable items the nearest is first, as shown."""
     probability = closed_form(queries, items, replace(head, means_alone=True) if means_alone else head)
-    best = probability.topk(min(2, len(items)), dim=1)
-    second = best.values[:, 1] if len(items) > 1 else torch.zeros(len(queries))
-    return best.indices[:, 0], best.values[:, 0], second
+    best = probability.topk(min(2, len(items)), dim=1).values
+    distance = pairwise_squared_l2(queries.mean, items.mean)
+    first = distance.masked_fill(probability < best[:, :1], torch.inf).argmin(1)
+    second = best[:, 1] if len(items) > 1 else torch.zeros(len(queries))
+    return first, best[:, 0], second
 
 
 def _listed(positives: Positives, items: Ints) -> Bools:

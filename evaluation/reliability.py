@@ -114,9 +114,12 @@ def reliability(probability: Tensor, match: Tensor, counts: Tensor | None = None
 
 
 def shown(probability: Tensor, match: Tensor) -> Shown:
-    """Judge the most probable items of each query, at most ten, from probabilities and matches [queries, items]."""
-    first = probability.topk(min(SHOWN, probability.shape[1]), dim=1)
-    told, matched = first.values.flatten().double(), match.gather(1, first.indices).flatten().double()
+    """Judge the most probable items of each query, at most ten, from probabilities and matches [queries, items].
+
+    Of equally probable items the earlier ones are shown, which in a shortlist are the nearer ones.
+    """
+    first = probability.argsort(dim=1, descending=True, stable=True)[:, :SHOWN]
+    told, matched = (each.gather(1, first).flatten().double() for each in (probability, match))
     drawn = diagram(told, matched)
     return Shown(float(told.mean()), float(matched.mean()), drawn.ece, drawn)
 

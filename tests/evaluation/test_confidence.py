@@ -22,6 +22,7 @@ from evaluation.selective import in_bins
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
+from models.probability_map import IsotonicMap
 
 HEAD, MEAN_ONLY = MatchHead(9.0, 8.0, TraceTerm(0.4), TraceTerm(-0.2)), MatchHead(7.0, 6.0)
 
@@ -53,6 +54,15 @@ def test_first_answers_by_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     again = tops(QUERIES, ITEMS, HEAD)
     assert torch.equal(again.item, whole.item)
     assert again.margin == pytest.approx(whole.margin, abs=1e-6)
+
+
+def test_of_equally_probable_items_the_nearest_is_first() -> None:
+    """As a search orders them: a map with steps makes many items equally probable."""
+    steps = replace(MEAN_ONLY, map=IsotonicMap((0.0, 1.0), (0.5, 0.5)))
+    nearest = torch.cdist(QUERIES.mean.double(), ITEMS.mean.double()).argmin(dim=1)
+    assert torch.equal(tops(QUERIES, ITEMS, steps).item, nearest)
+    assert torch.equal(tops(QUERIES, ITEMS, steps, means_alone=True).item, nearest)
+    assert not tops(QUERIES, ITEMS, steps).margin.any()
 
 
 def test_a_single_item_is_first_by_all_of_its_probability() -> None:
