@@ -82,7 +82,7 @@ class VarianceBranch(nn.Module):
         The published head gives log σ, as its sampler uses it; the logarithm of the variance is twice that.
         """
         attended, weights = self.attention(local, padding)
-        return 2 * (self.fc(attended).squeeze(1) + whole), weights.squeeze(1)
+        return 2 * (self.fc(attended)[:, 0] + whole), weights[:, 0]
 
 
 class GlobalVariance(nn.Module):
