@@ -67,13 +67,15 @@ def _asked(model: LoadedModel, network: Network, runtime: Runtime, threads: int)
             f"make it with `penumbra model export {model.directory} --runtime {runtime.float32}`"
         )
     compute = _opened(model, network, runtime, threads)
+    if runtime is Runtime.TORCH:
+        return Choice(runtime, "it was asked for"), compute
     now = _checked(model, network, compute, threads)
     if not now.holds:
         raise ConfigError(
             f"The runtime {runtime} gives other Gaussians than float32 torch for the {network} network ({now}, where "
             f"cosine {COSINE} and ± {LOG_VARIANCE} are asked for): choose another"
         )
-    return Choice(runtime, "it was asked for"), compute
+    return Choice(runtime, f"it was asked for, and agrees with float32 torch ({now})"), compute
 
 
 def _fastest(model: LoadedModel, network: Network, threads: int) -> tuple[Choice, Compute]:
