@@ -32,7 +32,7 @@ class LocalAttention(nn.Module):
         Returns:
             the attended features [n, heads, features] and the weights [n, heads, positions], which sum to one.
         """
-        logits = self.w_2(torch.tanh(self.w_1(local))).mT
+        logits = self.w_2(torch.tanh(self.w_1(local))).transpose(1, 2)
         if padding is not None:
             logits = logits.masked_fill(padding.unsqueeze(1), -torch.inf)
         weights = logits.softmax(-1)
@@ -82,7 +82,7 @@ class VarianceBranch(nn.Module):
         The published head gives log σ, as its sampler uses it; the logarithm of the variance is twice that.
         """
         attended, weights = self.attention(local, padding)
-        return 2 * (self.fc(attended).squeeze(1) + whole), weights.squeeze(1)
+        return 2 * (self.fc(attended)[:, 0] + whole), weights[:, 0]
 
 
 class GlobalVariance(nn.Module):

@@ -80,7 +80,7 @@ class LastTokenGRU(nn.Module):
 
     def forward(self, words: Tensor, lengths: Tensor) -> Tensor:
         """Read [n, length, features] with `lengths` [n] real tokens each; returns [n, dim]."""
-        rows = torch.arange(len(words), device=words.device)
+        rows = torch.arange(words.shape[0], device=words.device)
         states, _ = self.forwards(words)
         last = lengths - 1
         return torch.cat([states[rows, last], self.backwards(words[rows, last])], -1)

@@ -90,7 +90,7 @@ def encoding_of(
     centre, residual, attention = (
         (nn.functional.normalize(whole, dim=-1)[:, None], None, None) if mean is None else mean(whole, local, padding)
     )
-    centre = centre.squeeze(1)
+    centre = centre if centre.shape[1] > 1 else centre[:, 0]
     if variance is None or wide is None:
         return Encoding(Gaussian(centre, torch.full_like(centre, POINT_LOG_VARIANCE)), residual, attention, None)
     log_variance, variance_attention = variance(wide, local, padding)

@@ -80,7 +80,7 @@ class ImageEncoder(nn.Module):
         with torch.autocast(pixels.device.type, enabled=False):
             pooled = features.mean((-2, -1))
             wide = None if self.variance_fc is None else self.variance_fc(pooled)
-            local = features.flatten(2).mT
+            local = features.flatten(2).transpose(1, 2)
             return encoding_of(self.mean_branch, self.variance_branch, (self.fc(pooled), wide), local)
 
 

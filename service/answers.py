@@ -14,6 +14,7 @@ from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
 from models.calibration import Direction
+from models.runtimes.runtime import Network, Runtime
 from service.engine import Answer, Described, EncodedQuery
 from service.schemas import Order
 from service.settings import Limits
@@ -213,12 +214,20 @@ class GalleryInfo(BaseModel):
     variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
 
 
+class RuntimeInfo(BaseModel):
+    """What computes one of the model's networks."""
+
+    runtime: Runtime
+    why: str = Field(description="Why this one, in words.")
+
+
 class Info(BaseModel):
     """What this server is."""
 
     version: str
     model: ModelInfo
     gallery: GalleryInfo
+    runtimes: dict[Network, RuntimeInfo] = Field(description="What computes the model's networks.")
     threads: int = Field(description="Threads of one computation.")
     limits: Limits
 

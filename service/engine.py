@@ -21,9 +21,10 @@ from index.manifest import read_manifest
 from index.retriever import Retriever, SearchOptions, SearchResult
 from index.shortlist import set_threads
 from models.calibration import Direction
-from models.checkpoint import LoadedModel, load
+from models.checkpoint import load
 from models.gaussian import Gaussian
 from models.image import ImageLimits, Pixels, decode, encode_png, frame, normalise
+from models.runtimes.choose import Equipped, equip
 from models.text import TextLimits, check
 from service.batching import Admission, EncodingWorker
 from service.errors import DeadlineError, UnknownItemError, WrongModalityError
@@ -114,14 +115,15 @@ class Engine:
     """Answers queries; its methods that are coroutines belong to one event loop, the others to any thread.
 
     Args:
-        model: ready to encode.
+        equipped: a model ready to encode, and what computes its networks.
         gallery: made by this model.
         limits: what a query may ask for.
         threads: of one computation; torch, faiss and OpenMP are pinned to it in every thread that computes.
     """
 
-    def __init__(self, model: LoadedModel, gallery: Gallery, limits: Limits, threads: int) -> None:
-        self.model = model
+    def __init__(self, equipped: Equipped, gallery: Gallery, limits: Limits, threads: int) -> None:
+        self.model = model = equipped.model
+        self.runtimes = equipped.choices
         self.gallery = gallery
         self.limits = limits
         self.admission = Admission(limits.queue)
@@ -138,11 +140,13 @@ class Engine:
 
         Raises:
             ArtifactError: one of them is missing, damaged, or the gallery is another model's.
+            ConfigError: the runtime asked for cannot be used here.
         """
         named = read_manifest(settings.gallery).model
         model = load(settings.model or settings.gallery / named)
         gallery = Gallery.open(settings.gallery, model=model.fingerprint)
-        return cls(model, gallery, settings.limits, settings.threads)
+        wanted = None if settings.runtime == "auto" else settings.runtime
+        return cls(equip(model, wanted, settings.threads), gallery, settings.limits, settings.threads)
 
     def close(self) -> None:
         """Finish what has begun and end the threads."""

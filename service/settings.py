@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import ConfigError
+from models.runtimes.runtime import Runtime
 
 
 class Limits(BaseModel):
@@ -39,6 +40,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     threads: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="Threads of one computation."
+    )
+    runtime: Literal["auto"] | Runtime = Field(
+        default="auto", description="What computes the model's networks; auto is the fastest that agrees with torch."
     )
     limits: Limits = Limits()
 

@@ -115,6 +115,14 @@ INFO: Final = {
         "shortlist": "flat",
         "variances": {"image": "The variances are alive.", "text": "The variances are alive."},
     },
+    "runtimes": {
+        "image": {
+            "runtime": "openvino",
+            "why": "2.1 × as fast as float32 torch when it was exported, and agrees with it (cosine 1.000000, "
+            "log-variance ± 2e-06)",
+        },
+        "text": {"runtime": "torch", "why": "no export of this model is faster"},
+    },
     "threads": 2,
     "limits": {
         "bytes": 20971520,

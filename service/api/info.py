@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter
 
-from service.answers import GalleryInfo, Info, ModelInfo
+from models.runtimes.runtime import Network
+from service.answers import GalleryInfo, Info, ModelInfo, RuntimeInfo
 from service.api import examples
 from service.state import ServiceState, State
 
@@ -20,6 +21,7 @@ def info(state: ServiceState) -> Info:
         version=package_version(),
         model=_model(state),
         gallery=_gallery(state),
+        runtimes=_runtimes(state),
         threads=state.settings.threads,
         limits=state.settings.limits,
     )
@@ -42,6 +44,11 @@ def _model(state: State) -> ModelInfo:
         words=len(encoder.vocabulary),
         calibrated=encoder.calibration is not None,
     )
+
+
+def _runtimes(state: State) -> dict[Network, RuntimeInfo]:
+    choices = state.engine.runtimes
+    return {network: RuntimeInfo(runtime=each.runtime, why=each.why) for network, each in choices.items()}
 
 
 def _gallery(state: State) -> GalleryInfo:

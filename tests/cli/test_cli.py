@@ -14,6 +14,7 @@ import pytest
 from evaluation.reports.report_page import report_page
 from models import checkpoint
 from models.calibration import Direction
+from models.runtimes.runtime import Runtime, usable
 
 CONFIG = """
 seed = 1
@@ -158,6 +159,17 @@ def test_calibrate_changes_no_fingerprint(home: Path) -> None:
     assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 
 
+def test_export_shows_what_it_measured(home: Path) -> None:
+    """Each runtime beside torch; the gallery's model keeps its fingerprint."""
+    if not usable(Runtime.ONNX):
+        pytest.skip("needs onnx and onnxruntime, which are not here")
+    done = penumbra("model", "export", home / "model", "--runtime", "onnx", "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert "onnx" in done.stdout
+    assert (home / "model" / "runtimes" / "onnx" / "text.onnx").is_file()
+    assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
+
+
 def test_search_by_text_and_by_image(home: Path) -> None:
     """The nearest first, unknown words named, JSON on request; an image asks for captions."""
     done = penumbra("search", home / "gallery", "--text", "a red zeppelin", "--top-k", 3, "--json")
@@ -195,6 +207,8 @@ def test_index_info_describes(home: Path) -> None:
         (("compare", "{home}/model"), "report.json is missing"),
         (("compare", "{home}/model", "--out", "{home}"), "would be lost"),
         (("model", "import", "{home}/none.pth", "--out", "{home}/x"), "none.pth"),
+        (("model", "export", "{home}/nowhere", "--runtime", "onnx"), "nowhere"),
+        (("model", "export", "{home}/model", "--runtime", "torch"), "choose one of onnx, openvino"),
         (("serve", "{home}/nowhere"), "nowhere"),
     ],
 )

@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import save_model
+from conftest import noise_png, save_model
 from fastapi.testclient import TestClient
 from test_service_load import busy, until
 
+from models.checkpoint import load
 from models.errors import ConfigError
+from models.runtimes.export import export
+from models.runtimes.runtime import EXPORTED, Network, Runtime, missing_package, usable
 from service.app import create_app, serve
 from service.settings import Settings, read
 
@@ -116,6 +119,42 @@ def test_model_beside_the_gallery(copied: Path) -> None:
     app.state.service.engine.close()
 
 
+@pytest.mark.parametrize("wanted", ["auto", *Runtime])
+def test_every_runtime(copied: Path, wanted: str) -> None:
+    """The server starts with it, says so and why in /info, and answers texts and pictures; auto is torch without an
+    export.
+    """
+    asked = None if wanted == "auto" else Runtime(wanted)
+    if asked is not None and not usable(asked):
+        pytest.skip(f"needs {missing_package(asked) or 'a processor that computes in bfloat16'}, which is not here")
+    if asked is not None and asked.float32 in EXPORTED:
+        export(load(copied.parent / "model"), asked.float32, threads=1, runs=1)
+    settings = Settings(gallery=copied, threads=1, runtime=wanted)
+    with TestClient(create_app(settings)) as client:
+        told = client.get("/info").json()["runtimes"]
+        texts = client.post("/search/text-to-image", json={"text": "a red star"})
+        images = client.post("/search/image-to-text", files={"image": noise_png(0)})
+    assert {network: each["runtime"] for network, each in told.items()} == {
+        network: Runtime.TORCH if asked is None else asked.computes(network) for network in Network
+    }
+    assert all(each["why"] for each in told.values())
+    assert (texts.status_code, images.status_code) == (200, 200)
+    assert len(texts.json()["results"]) == len(images.json()["results"]) == 10
+
+
+def test_a_runtime_that_is_not_installed(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stops the start with code 2 and one sentence that has the command which brings it."""
+    monkeypatch.setattr("models.runtimes.runtime.find_spec", lambda _: None)
+    with pytest.raises(SystemExit) as exit:
+        serve(Settings(gallery=copied, threads=1, port=0, runtime="openvino"))
+    assert exit.value.code == 2
+    written = capsys.readouterr().err
+    assert "pip install 'penumbra[openvino]'" in written
+    assert written.count("\n") == 1
+
+
 def test_ready_after_the_warm_up(settings: Settings) -> None:
     """The server is alive at once, and ready only when a text and a picture have been encoded and searched with."""
     app = create_app(settings)
@@ -136,14 +175,20 @@ def test_settings_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENUMBRA_GALLERY", "/from/environment")
     monkeypatch.setenv("PENUMBRA_PORT", "9000")
     monkeypatch.setenv("PENUMBRA_LIMITS__TOP_K", "7")
+    monkeypatch.setenv("PENUMBRA_RUNTIME", "torch-bf16")
     settings = read(port=9001, host=None)
     assert (settings.gallery, settings.port, settings.host) == (Path("/from/environment"), 9001, "127.0.0.1")
     assert (settings.limits.top_k, settings.limits.samples) == (7, 64)
+    assert settings.runtime is Runtime.TORCH_BF16
 
 
 @pytest.mark.parametrize(
     ("name", "value", "named"),
-    [("PORT", "99999", "PENUMBRA_PORT"), ("LIMITS__TOP_K", "0", "PENUMBRA_LIMITS__TOP_K")],
+    [
+        ("PORT", "99999", "PENUMBRA_PORT"),
+        ("LIMITS__TOP_K", "0", "PENUMBRA_LIMITS__TOP_K"),
+        ("RUNTIME", "abacus", "PENUMBRA_RUNTIME"),
+    ],
 )
 def test_bad_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str, named: str) -> None:
     """A setting out of range is refused by its name in the environment."""
