@@ -21,6 +21,8 @@ def info(state: ServiceState) -> Info:
         model=_model(state),
         gallery=_gallery(state),
         threads=state.settings.threads,
+        thread_pools=dict(state.engine.pools),
+        batches=dict(state.engine.worker.batches),
         limits=state.settings.limits,
     )
 
