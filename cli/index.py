@@ -14,6 +14,7 @@ from corpus.read import read
 from index.build import build
 from index.describe import describe
 from index.manifest import Manifest
+from index.threads import pin
 from models import checkpoint
 
 app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_help=True)
@@ -27,8 +28,10 @@ def build_command(
     split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Items encoded at once.")] = 64,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
+    pin(threads)
     corpus = read(data, skip_bad=skip_bad)
     show_build(build_gallery(model, corpus if split is None else corpus.split(split), out, skip_bad, batch), out)
 

@@ -16,6 +16,7 @@ from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.calibration import MIN_IMAGES
 from evaluation.protocols import embed
+from index.threads import pin
 from models.encoders import Encoder
 from models.errors import ConfigError
 from training.config import ScenesData, TrainingConfig, read_config
@@ -37,7 +38,7 @@ def command(
     if seed is not None:
         settings = TrainingConfig(**{**vars(settings), "seed": seed})
     if threads is not None:
-        torch.set_num_threads(threads)
+        pin(threads)
     corpus = _corpus(settings, data, out, skip_bad)
     with progress("training") as report:
         watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)

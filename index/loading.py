@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Final
 
 from corpus.manifest import Entry
 from index.manifest import LeftOut
+from index.threads import available
 from models.errors import ImageError
 from models.image import Framing, Pixels, decode, frame, thumbnail
 
@@ -32,7 +32,7 @@ def load_batches(
 ) -> Iterator[list[LoadedPicture | LeftOut]]:
     """For each batch of entries its pictures, or why one cannot be read, in order."""
     waiting: deque[list[Future[LoadedPicture | LeftOut]]] = deque()
-    pool = ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1), thread_name_prefix="loader")
+    pool = ThreadPoolExecutor(min(_MAX_THREADS, available()), thread_name_prefix="loader")
     try:
         for batch in batches:
             waiting.append([pool.submit(_load, entry, framing, thumbnail_side) for entry in batch])

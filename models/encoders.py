@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models import independence
 from models.backbones import LastTokenGRU, resnet_features, resnet_width
 from models.calibration import Calibration, Direction
 from models.embedding import EmbeddingConfig, Encoding, encoding_of, mean_branch, variance_branch
@@ -76,8 +77,11 @@ class ImageEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Encoding:
         """Encode normalised pixels [n, 3, height, width] of any height and width."""
-        features = self.cnn(pixels).float()
-        with torch.autocast(pixels.device.type, enabled=False):
+        return self.heads(self.cnn(pixels).float())
+
+    def heads(self, features: Tensor) -> Encoding:
+        """What feature maps [n, width, h, w] come to."""
+        with torch.autocast(features.device.type, enabled=False):
             pooled = features.mean((-2, -1))
             wide = None if self.variance_fc is None else self.variance_fc(pooled)
             local = features.flatten(2).transpose(1, 2)
@@ -138,15 +142,13 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Gaussian:
-        """Gaussians [n, dim] of normalised pixels [n, 3, height, width]."""
-        encoding: Encoding = self.image(pixels.to(self.device))
-        return encoding.gaussian
+        """Gaussians [n, dim] of normalised pixels [n, 3, height, width]; on the CPU a row's bits are its own."""
+        return independence.encode_pixels(self.image, pixels.to(self.device))
 
     @torch.inference_mode()
     def encode_tokens(self, ids: Tensor, lengths: Tensor) -> Gaussian:
-        """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real."""
-        encoding: Encoding = self.text(ids.to(self.device), lengths.to(self.device))
-        return encoding.gaussian
+        """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real; likewise."""
+        return independence.encode_tokens(self.text, ids.to(self.device), lengths.to(self.device))
 
     def encode_images(self, images: Sequence[Picture | bytes]) -> Gaussian:
         """Gaussians [n, dim] of pictures, decoded or as the bytes of a file.

@@ -229,6 +229,10 @@ class Info(BaseModel):
     gallery: GalleryInfo
     runtimes: dict[Network, RuntimeInfo] = Field(description="What computes the model's networks.")
     threads: int = Field(description="Threads of one computation.")
+    thread_pools: dict[str, int] = Field(description="The same, as each library tells it.")
+    batches: dict[Modality, int] = Field(
+        description="Inputs that are encoded at once; 1 where a batch would change the bits of an answer."
+    )
     limits: Limits
 
 

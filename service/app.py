@@ -20,7 +20,7 @@ from service.api import info, items, page, probes, search, uncertainty
 from service.engine import Engine
 from service.errors import KINDS, problem
 from service.metrics import Metrics
-from service.middleware import BodyLimit, RequestContext
+from service.middleware import BodyLimit, Departures, RequestContext
 from service.settings import Settings
 from service.state import State
 
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in (*KINDS, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
     app.add_middleware(BodyLimit, limit=settings.limits.bytes)
+    app.add_middleware(Departures)
     app.add_middleware(RequestContext, metrics=state.metrics)
     return app
 

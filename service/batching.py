@@ -1,99 +1,133 @@
-"""The encoder's thread: takes all that waits in one hop, and computes each input on its own.
+"""The encoder's thread: takes what waits of one kind as one batch, and goes from kind to kind.
 
-The same query must get the same bytes, whatever else the server is doing, and torch's CPU kernels do not grant that
-to the rows of a batch. Measured with torch 2.15 on x86 (one and two threads; ResNet-18 with D = 16 and 256, ResNet-50
-with D = 1024; batches of 2 to 32 of mixed lengths): not one text and not one picture came out of a batch with the bits
-it has alone (differences up to 1.5e-7), and batches of different sizes differ among themselves. Alone, an input gave
-the same bits in each of 50 repetitions. So one hop hands over many inputs, but the networks see one at a time. What
-this gives up on two cores: nothing for ResNet-18 pictures (79 ms alone, 76 ms each in a batch of 8), half for
-ResNet-50 (602 and 321 ms), most for texts, which cost little.
+A lone input never waits for company: a turn takes what is there. An answer does not depend on who was there, because
+the encoders give a row of a batch the bits that it has alone (`models/independence.py`, docs/adr/0014); where they do
+not, the engine lets a turn have one input only. The kinds take turns, so that neither texts nor pictures wait for more
+than one batch of the others, however many come.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from threading import Condition, Thread
+from typing import Any
 
+from index.items import Modality
 from models.gaussian import Gaussian
 from service.errors import OverloadedError
+
+Encode = Callable[[Sequence[Any]], Gaussian]
+"""Inputs of one kind -> Gaussian [n, dim]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One input that waits to be encoded.
+    """One input that waits to be encoded; its Gaussian is [1, dim]."""
 
-    Args:
-        compute: gives its Gaussian [1, dim].
-        cost: cheap jobs of a hop go first, so that texts do not wait for the pictures beside them.
-    """
-
-    compute: Callable[[], Gaussian]
-    cost: int
+    input: Any
     future: Future[Gaussian] = field(default_factory=Future)
 
-    def run(self) -> None:
-        """Compute, unless the one who asked has given up."""
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            self.future.set_result(self.compute())
-        except BaseException as error:
-            self.future.set_exception(error)
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """Where inputs of one kind wait, in the order in which they came.
+
+    Args:
+        encode: encodes them.
+        batch: the most that are encoded at once.
+    """
+
+    encode: Encode
+    batch: int
+    jobs: deque[Job] = field(default_factory=deque)
+
+    def take(self) -> list[Job]:
+        """The first of them, without those whose caller has given up."""
+        taken: list[Job] = []
+        while self.jobs and len(taken) < self.batch:
+            job = self.jobs.popleft()
+            if job.future.set_running_or_notify_cancel():
+                taken.append(job)
+        return taken
 
 
 class EncodingWorker:
-    """One thread that encodes; a lone job never waits for company.
+    """One thread that encodes.
 
     Args:
-        batch: the most jobs taken in one hop.
+        lanes: one for each kind of input.
         prepare: run first in the thread (it pins numbers of threads).
     """
 
-    def __init__(self, batch: int, prepare: Callable[[], None]) -> None:
-        self._batch = batch
+    def __init__(self, lanes: Mapping[Modality, Lane], prepare: Callable[[], None]) -> None:
+        self._lanes = lanes
+        self._turns = deque(lanes.values())
         self._prepare = prepare
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="encoder", daemon=True)
+        self._changed = Condition()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="encoder", daemon=True)
         self._thread.start()
 
     @property
-    def waiting(self) -> int:
-        """The number of jobs that no hop has taken yet."""
-        return self._queue.qsize()
+    def batches(self) -> Mapping[Modality, int]:
+        """The most inputs of each kind that are encoded at once."""
+        return {kind: lane.batch for kind, lane in self._lanes.items()}
 
-    def submit(self, compute: Callable[[], Gaussian], cost: int) -> Future[Gaussian]:
-        """Queue a job."""
-        job = Job(compute, cost)
-        self._queue.put(job)
+    @property
+    def waiting(self) -> int:
+        """The number of jobs that no turn has taken yet."""
+        return sum(len(lane.jobs) for lane in self._turns)
+
+    def submit(self, kind: Modality, given: Any) -> Future[Gaussian]:
+        """Queue an input."""
+        job = Job(given)
+        with self._changed:
+            self._lanes[kind].jobs.append(job)
+            self._changed.notify()
         return job.future
 
     def close(self) -> None:
         """Finish what is queued and end the thread."""
-        self._queue.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
         self._prepare()
-        while True:
-            hop = self._take()
-            for job in sorted((job for job in hop if job is not None), key=lambda job: job.cost):
-                job.run()
-            if None in hop:
-                return
+        while turn := self._next():
+            _encode(*turn)
 
-    def _take(self) -> list[Job | None]:
-        """One job, waited for, and what else is there already."""
-        hop = [self._queue.get()]
-        while len(hop) < self._batch and hop[-1] is not None:
-            try:
-                hop.append(self._queue.get_nowait())
-            except Empty:
-                break
-        return hop
+    def _next(self) -> tuple[Encode, list[Job]] | None:
+        """A batch of the kind whose turn it is, waited for; None at the end."""
+        with self._changed:
+            while True:
+                for lane in list(self._turns):
+                    self._turns.rotate(-1)
+                    if jobs := lane.take():
+                        return lane.encode, jobs
+                if self._closing:
+                    return None
+                self._changed.wait()
+
+
+def _encode(encode: Encode, jobs: Sequence[Job]) -> None:
+    """Give each job its row; where one of them fails, let it fail alone."""
+    try:
+        gaussians = encode([job.input for job in jobs])
+    except BaseException as error:
+        if len(jobs) == 1:
+            jobs[0].future.set_exception(error)
+            return
+        for job in jobs:
+            _encode(encode, [job])
+        return
+    for row, job in enumerate(jobs):
+        job.future.set_result(gaussians[row : row + 1])
 
 
 class Admission:

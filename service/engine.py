@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,20 +13,22 @@ from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from torch import Tensor
 
+from index import threads as numbers
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.retriever import Retriever, SearchOptions, SearchResult
-from index.shortlist import set_threads
 from models.calibration import Direction
 from models.checkpoint import load
+from models.encoders import Encoder
 from models.gaussian import Gaussian
-from models.image import ImageLimits, Pixels, decode, encode_png, frame, normalise
+from models.image import ImageLimits, decode, encode_png, frame, normalise
+from models.independence import is_independent
 from models.runtimes.choose import Equipped, equip
-from models.text import TextLimits, check
-from service.batching import Admission, EncodingWorker
+from models.text import SPECIALS, TextLimits, batch, check
+from service.batching import Admission, Encode, EncodingWorker, Lane
 from service.errors import DeadlineError, UnknownItemError, WrongModalityError
 from service.settings import Limits, Settings
 
@@ -38,8 +40,6 @@ ASKS: Final[Mapping[Modality, Direction]] = {
 }
 """The direction of search that a query of each modality asks for."""
 
-# A picture costs the encoder more than a text, whatever the model.
-_TEXT_COST, _IMAGE_COST = 0, 1
 # Decoding a large picture takes seconds and 200 MB: never more than this many at once.
 _DECODERS, _SEARCHERS = 2, 2
 
@@ -127,12 +127,14 @@ class Engine:
         self.gallery = gallery
         self.limits = limits
         self.admission = Admission(limits.queue)
+        self._threads = threads
+        self.pools: Mapping[str, int] = {}
+        self._pin()
         encoder = model.encoder
         self._retriever = Retriever(gallery, encoder.match, encoder.calibration, encoder.familiarity)
-        pin = partial(pin_threads, threads)
-        self.worker = EncodingWorker(limits.batch, pin)
-        self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", pin)
-        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", pin)
+        self.worker = EncodingWorker(_lanes(encoder, limits), self._pin)
+        self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", self._pin)
+        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", self._pin)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -211,18 +213,15 @@ class Engine:
     async def _encode_text(self, text: str, clock: Clock) -> EncodedQuery:
         encoder = self.model.encoder
         with clock.time("encode"):
-            job = self.worker.submit(lambda: encoder.encode_texts([text]), _TEXT_COST)
-            gaussian = await asyncio.wrap_future(job)
+            gaussian = await self._in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
         unknown = encoder.vocabulary.unknown(text)
         return self._encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
 
     async def _encode_image(self, data: bytes, clock: Clock) -> EncodedQuery:
-        encoder = self.model.encoder
         with clock.time("decode"):
-            pixels = await self._in(self._decoding, self._framed, data)
+            pixels = await self._in(self._decoding, self._normalised, data)
         with clock.time("encode"):
-            job = self.worker.submit(lambda: encoder.encode_pixels(normalise(pixels[None])), _IMAGE_COST)
-            gaussian = await asyncio.wrap_future(job)
+            gaussian = await self._in_batch(Modality.IMAGE, pixels)
         return self._encoded(Modality.IMAGE, gaussian)
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
@@ -239,12 +238,12 @@ class Engine:
         [uncertainty] = self.gallery.uncertainties(modality, local)
         return EncodedQuery(modality, local[0], uncertainty, **understood)
 
-    def _framed(self, data: bytes) -> Pixels:
-        """What the encoder sees of a picture, made exactly as the gallery's pictures were."""
+    def _normalised(self, data: bytes) -> Tensor:
+        """What the encoder sees of a picture [1, 3, side, side], made exactly as the gallery's pictures were."""
         framing = self.model.encoder.config.framing
         at_least = max(framing.resized, self.gallery.manifest.parameters.thumbnail_side)
         limits = ImageLimits(self.limits.bytes, self.limits.pixels)
-        return frame(decode(data, limits, at_least=at_least), framing)
+        return normalise(frame(decode(data, limits, at_least=at_least), framing)[None])
 
     def _find(self, identifier: str) -> tuple[Modality, int]:
         found = self.gallery.find(identifier)
@@ -272,15 +271,29 @@ class Engine:
                     f"The answer was not ready within {seconds:g} seconds; try again when the server is less busy."
                 ) from error
 
+    async def _in_batch(self, modality: Modality, given: Any) -> Gaussian:
+        return await asyncio.wrap_future(self.worker.submit(modality, given))
+
     async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))
 
+    def _pin(self) -> None:
+        """Every thread that computes has to do this."""
+        numbers.pin(self._threads)
+        self.pools = numbers.pools()
 
-def pin_threads(count: int) -> None:
-    """Let torch, faiss, OpenMP and BLAS use `count` threads for what the calling thread computes.
 
-    OpenMP keeps this number for each thread that calls it, so every thread that computes has to say it.
-    """
-    torch.set_num_threads(count)
-    set_threads(count)
-    threadpool_limits(count)
+def _lanes(encoder: Encoder, limits: Limits) -> Mapping[Modality, Lane]:
+    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded."""
+    random, side = np.random.default_rng(0), encoder.config.framing.side
+    words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
+    pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
+    return {
+        Modality.TEXT: _lane(lambda ids: encoder.encode_tokens(*batch(ids)), [each.tolist() for each in words]),
+        Modality.IMAGE: _lane(lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels))), pictures),
+    }
+
+
+def _lane(encode: Encode, examples: Sequence[Any]) -> Lane:
+    """For batches as large as that of the examples, if each of them then gets the bits it gets alone; else of one."""
+    return Lane(encode, len(examples) if is_independent(encode, examples) else 1)

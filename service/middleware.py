@@ -1,7 +1,8 @@
-"""Around every request: its id, its place in the metrics, security headers, the limit of its body, and bugs."""
+"""Around every request: its id, its place in the metrics, security headers, the limit of its body, bugs, hanging up."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from contextlib import suppress
@@ -20,6 +21,9 @@ LOGGER: Final = logging.getLogger(__name__)
 REQUEST_ID: Final = "X-Request-ID"
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_CLIENT_GONE: Final = 499
+"""What the metrics call a request that nobody waited for; nginx's number."""
 
 SECURITY: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -60,7 +64,61 @@ class RequestContext:
                 await bug(request_id)(scope, receive, respond)
         finally:
             method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
-            self._metrics.request(method, _route(scope), status or 500, perf_counter() - started)
+            self._metrics.request(method, _route(scope), status or _CLIENT_GONE, perf_counter() - started)
+
+
+class Departures:
+    """Gives up a request whose client has gone once its body has been read, so that nothing is computed for nobody."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        watch = _Watch(receive, send)
+        try:
+            await self._app(scope, watch.receive, watch.send)
+        except asyncio.CancelledError:
+            if not watch.gone:
+                raise
+            watch.answering.uncancel()
+        finally:
+            watch.end()
+
+
+class _Watch:
+    """Looks out for the end of a connection while the current task answers, and cancels that task."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._lookout: asyncio.Task[None] | None = None
+        self._answered = self.gone = False
+        task = asyncio.current_task()
+        assert task is not None
+        self.answering = task
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self._lookout = asyncio.create_task(self._look_out())
+        return message
+
+    async def send(self, message: Message) -> None:
+        self._answered = self._answered or not message.get("more_body", message["type"] == "http.response.start")
+        await self._send(message)
+
+    def end(self) -> None:
+        if self._lookout is not None:
+            self._lookout.cancel()
+
+    async def _look_out(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._answered:
+            self.gone = True
+            self.answering.cancel()
 
 
 class BodyLimit:

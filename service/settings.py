@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from index.threads import available
 from models.errors import ConfigError
 from models.runtimes.runtime import Runtime
 
@@ -24,7 +24,8 @@ class Limits(BaseModel):
     top_k: int = Field(default=1000, ge=1, description="Answers to one search, or items on one page of a list.")
     shortlist: int = Field(default=5000, ge=1, description="Items that one search gives a probability.")
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")
-    batch: int = Field(default=32, ge=1, description="Inputs that the encoder takes from its queue at once.")
+    batch: int = Field(default=32, ge=1, description="Texts that are encoded at once.")
+    picture_batch: int = Field(default=4, ge=1, description="Pictures that are encoded at once.")
     queue: int = Field(default=64, ge=1, description="Queries in the server at once, waiting ones included.")
     deadline_seconds: float = Field(default=30, gt=0, description="Seconds until an unfinished query is given up.")
 
@@ -38,9 +39,7 @@ class Settings(BaseSettings):
     model: Path | None = Field(default=None, description="The model's folder; by default the one the gallery names.")
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
-    threads: int = Field(
-        default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="Threads of one computation."
-    )
+    threads: int = Field(default_factory=available, ge=1, description="Threads of one computation.")
     runtime: Literal["auto"] | Runtime = Field(
         default="auto", description="What computes the model's networks; auto is the fastest that agrees with torch."
     )

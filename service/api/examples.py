@@ -124,6 +124,8 @@ INFO: Final = {
         "text": {"runtime": "torch", "why": "no export of this model is faster"},
     },
     "threads": 2,
+    "thread_pools": {"torch": 2, "libgomp.so.1": 2},
+    "batches": {"text": 32, "image": 4},
     "limits": {
         "bytes": 20971520,
         "pixels": 50000000,
@@ -132,6 +134,7 @@ INFO: Final = {
         "shortlist": 5000,
         "samples": 64,
         "batch": 32,
+        "picture_batch": 4,
         "queue": 64,
         "deadline_seconds": 30,
     },

@@ -23,6 +23,8 @@ def info(state: ServiceState) -> Info:
         gallery=_gallery(state),
         runtimes=_runtimes(state),
         threads=state.settings.threads,
+        thread_pools=dict(state.engine.pools),
+        batches=dict(state.engine.worker.batches),
         limits=state.settings.limits,
     )
 

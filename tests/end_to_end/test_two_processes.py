@@ -52,10 +52,10 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def servers(gallery: Path) -> Iterator[Servers]:
-    """Two processes that are ready to answer, and their addresses."""
+    """Two processes that are ready to answer, with one thread and with two, and their addresses."""
     started = []
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for _ in range(2):
+    for threads in (1, 2):
         port = free_port()
         command = [
             sys.executable,
@@ -65,6 +65,8 @@ def servers(gallery: Path) -> Iterator[Servers]:
             str(gallery),
             "--port",
             str(port),
+            "--threads",
+            str(threads),
         ]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append((process, f"http://127.0.0.1:{port}"))

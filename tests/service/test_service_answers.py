@@ -6,22 +6,26 @@ import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from conftest import IDS, noise_png
 from fastapi.testclient import TestClient
 
+from corpus.manifest import Entry
 from index.gallery import Gallery
 from index.items import Modality
+from index.loading import LoadedPicture, load_batches
 from models import checkpoint
 from models.calibration import Direction
 from models.distances import squared_l2
 from models.familiarity import Familiarity
+from models.image import decode, encode_jpeg, frame, normalise
 from models.match import Noise, sampled
 from service.app import create_app
-from service.settings import Settings
+from service.settings import Limits, Settings
 
 Request = tuple[str, str, dict[str, Any]]
 
@@ -57,11 +61,42 @@ def test_same_bytes_under_load(client: TestClient) -> None:
     assert len(set(alone)) == len(alone)
 
 
-def test_same_bytes_from_another_server(client: TestClient, settings: Settings) -> None:
-    """A second server over the same files gives the same bytes."""
-    with TestClient(create_app(settings)) as other:
+@pytest.mark.parametrize("changed", [{}, {"threads": 2}, {"limits": Limits(batch=1, picture_batch=1)}])
+def test_same_bytes_from_another_server(client: TestClient, settings: Settings, changed: dict[str, Any]) -> None:
+    """A second server over the same files gives the same bytes; with two threads, and without batches, too."""
+    with TestClient(create_app(settings.model_copy(update=changed))) as other:
         for request in mixed_requests():
             assert body(other, request) == body(client, request)
+
+
+def test_inputs_are_encoded_in_batches(client: TestClient) -> None:
+    """The self-check at the start found batches to change nothing, so that the tests above see some."""
+    assert client.get("/info").json()["batches"] == {"text": 32, "image": 4}
+
+
+def test_a_large_jpeg_is_decoded_as_the_build_decodes_it(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both let libjpeg leave out the same finest detail: the encoder sees the same pixels."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1100, 1300, 3), dtype=np.uint8)
+    (tmp_path / "large.jpg").write_bytes(encode_jpeg(pixels))
+    engine = cast(Any, client.app).state.service.engine
+    monkeypatch.setattr(engine, "limits", Limits())
+    framing, side = engine.model.encoder.config.framing, engine.gallery.manifest.parameters.thumbnail_side
+    [[loaded]] = load_batches([[Entry("large", tmp_path / "large.jpg")]], framing, side)
+    assert isinstance(loaded, LoadedPicture)
+    assert torch.equal(engine._normalised((tmp_path / "large.jpg").read_bytes()), normalise(loaded.pixels[None]))
+    whole = frame(decode((tmp_path / "large.jpg").read_bytes()), framing)
+    assert not np.array_equal(whole, loaded.pixels), "nothing was left out, so nothing was compared"
+
+
+def test_a_picture_of_the_gallery_finds_itself(client: TestClient, gallery: Path) -> None:
+    """Its file, uploaded, has the Gaussian that the build gave it among others, bit by bit: the same answer, in all."""
+    by_id = client.post("/search/image-to-text", data={"image_id": "plain"}).json()
+    upload = (gallery.parent / "corpus" / "0.png").read_bytes()
+    uploaded = client.post("/search/image-to-text", files={"image": upload}).json()
+    assert uploaded["query"]["uncertainty"] == by_id["query"]["uncertainty"]
+    assert uploaded["results"] == by_id["results"]
 
 
 def test_the_seed_is_what_changes_a_sampled_answer(client: TestClient) -> None:

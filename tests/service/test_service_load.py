@@ -1,27 +1,30 @@
-"""Under pressure: the bound on queries, the deadline, what is a bug, and the encoder's thread."""
+"""Under pressure: the bound on queries, the deadline, clients that leave, and what is a bug."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
 import pytest
-import torch
 from conftest import noise_png
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.types import Message
+from torch import Tensor
 
+from index.items import Modality
 from models.gaussian import Gaussian
 from service.app import create_app
-from service.batching import Admission, EncodingWorker
+from service.batching import Admission
+from service.engine import Engine
 from service.errors import OverloadedError
 from service.settings import Limits, Settings
-
-NOTHING = Gaussian(torch.zeros(1, 2), torch.zeros(1, 2))
 
 
 def limited(settings: Settings, **limits: Any) -> Settings:
@@ -37,17 +40,20 @@ def until(condition: Any) -> None:
 
 
 @contextmanager
-def busy(worker: EncodingWorker) -> Iterator[Event]:
+def busy(engine: Engine) -> Iterator[Event]:
     """Keep the encoder's thread from its queue, until the block ends or the event is set."""
     release, begun = Event(), Event()
+    encoder, encode = engine.model.encoder, engine.model.encoder.encode_tokens
 
-    def wait() -> Gaussian:
+    def wait(ids: Tensor, lengths: Tensor) -> Gaussian:
         begun.set()
         release.wait(20)
-        return NOTHING
+        return encode(ids, lengths)
 
-    worker.submit(wait, cost=0)
+    encoder.encode_tokens = wait  # type: ignore[method-assign]
+    engine.worker.submit(Modality.TEXT, (1, 2))
     begun.wait(10)
+    encoder.encode_tokens = encode  # type: ignore[method-assign]
     try:
         yield release
     finally:
@@ -60,7 +66,7 @@ def test_too_many_queries(settings: Settings) -> None:
     engine = app.state.service.engine
     with TestClient(app) as client, ThreadPoolExecutor(2) as threads:
         until(lambda: app.state.service.ready)
-        with busy(engine.worker):
+        with busy(engine):
             waiting = [threads.submit(client.get, "/uncertainty", params={"text": "a"}) for _ in range(2)]
             until(lambda: engine.admission.count == 2)
             for refused in (
@@ -83,12 +89,47 @@ def test_deadline(settings: Settings) -> None:
     engine = app.state.service.engine
     with TestClient(app) as client:
         until(lambda: app.state.service.ready)
-        with busy(engine.worker):
+        with busy(engine):
             late = client.post("/search/text-to-image", json={"text": "a"})
             assert (late.status_code, late.headers["content-type"]) == (504, "application/problem+json")
             assert "0.2 seconds" in late.json()["detail"]
             assert engine.admission.count == 0
         assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+
+
+def test_a_client_that_has_gone_is_not_computed_for(settings: Settings) -> None:
+    """Its query is taken back: no answer is sent, its place is free, and the encoder never sees it."""
+    app = create_app(settings)
+    engine = app.state.service.engine
+    with TestClient(app) as client:
+        until(lambda: app.state.service.ready)
+        with busy(engine):
+            assert asyncio.run(leave(app, until_waiting=lambda: engine.worker.waiting == 1)) == []
+            assert engine.admission.count == 0
+            assert engine.worker._lanes[Modality.TEXT].take() == []
+        assert 'status="499"' in client.get("/metrics").text
+        assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+
+
+async def leave(app: FastAPI, until_waiting: Callable[[], bool]) -> list[Message]:
+    """Search, and hang up as soon as something holds; returns what was sent all the same."""
+    sent: list[Message] = []
+    messages = iter([{"type": "http.request", "body": b'{"text": "a"}'}])
+
+    async def receive() -> Message:
+        if (message := next(messages, None)) is not None:
+            return message
+        while not until_waiting():
+            await asyncio.sleep(0.005)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path, headers = "/search/text-to-image", [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    await asyncio.wait_for(app(scope, receive, send), 10)
+    return sent
 
 
 def test_bugs_are_logged_once(
@@ -116,38 +157,6 @@ def test_request_ids(client: TestClient) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "a-1"}).headers["X-Request-ID"] == "a-1"
     made = {client.get("/healthz", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] for _ in range(2)}
     assert len(made) == 2 and "a b" not in made
-
-
-def test_hops_put_cheap_jobs_first() -> None:
-    """Jobs that waited together are computed by cost, then in their order; none is lost beyond the batch."""
-    worker = EncodingWorker(batch=4, prepare=lambda: None)
-    done: list[str] = []
-
-    def job(name: str) -> Any:
-        return lambda: done.append(name) or NOTHING
-
-    with busy(worker):
-        futures = [worker.submit(job(name), cost) for name, cost in (("p1", 1), ("t1", 0), ("p2", 1), ("t2", 0))]
-        futures.append(worker.submit(job("t3"), 0))
-        assert worker.waiting == 5
-    assert all(future.result(10) is NOTHING for future in futures)
-    worker.close()
-    assert done == ["t1", "t2", "p1", "p2", "t3"]
-
-
-def test_a_failing_job_fails_alone() -> None:
-    """An error goes to the one who asked; the thread goes on; a job given up is not computed."""
-    worker = EncodingWorker(batch=8, prepare=lambda: None)
-    computed: list[int] = []
-    with busy(worker):
-        failing = worker.submit(lambda: 1 / 0, 0)  # type: ignore[arg-type, return-value]
-        given_up = worker.submit(lambda: computed.append(1) or NOTHING, 0)  # type: ignore[func-returns-value]
-        after = worker.submit(lambda: NOTHING, 0)
-        assert given_up.cancel()
-    assert isinstance(failing.exception(10), ZeroDivisionError)
-    assert after.result(10) is NOTHING
-    worker.close()
-    assert computed == []
 
 
 def test_admission_gives_places_back() -> None:

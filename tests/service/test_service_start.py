@@ -158,7 +158,7 @@ def test_a_runtime_that_is_not_installed(
 def test_ready_after_the_warm_up(settings: Settings) -> None:
     """The server is alive at once, and ready only when a text and a picture have been encoded and searched with."""
     app = create_app(settings)
-    with busy(app.state.service.engine.worker) as release, TestClient(app) as client:
+    with busy(app.state.service.engine) as release, TestClient(app) as client:
         assert client.get("/healthz").status_code == 200
         waiting = client.get("/readyz")
         assert (waiting.status_code, waiting.headers["content-type"]) == (503, "application/problem+json")

@@ -1,0 +1,109 @@
+"""Encoding in which an input gets the same bits alone, in any batch, at any place of it, with any number of threads.
+
+Sums in float32 depend on their order, and the kernels below torch choose it by the size of the batch. With torch 2.15
+on x86 this was found in four places, and each has a way around it that costs little:
+
+- *Convolutions.* One small picture goes to torch's own kernel, several go to oneDNN's. Here all go to oneDNN, whose
+  rows are alike in batches of 1 to 64 (and for one picture it is the faster one, too).
+- *Matrix products.* MKL has one kernel for one row, one for two or three, and one for four and more. Here a picture's
+  feature map passes the heads on its own, and texts are never fewer than `LEAST_ROWS`: missing rows are repeated.
+- *Softmax.* It sums 16 positions at a time, so the length to which a text is padded shows. Here a text is padded by its
+  own length alone.
+- *The logistic function.* It takes many numbers at a time and the last few of a tensor one by one, by another formula.
+  Here each row is a tensor of its own.
+
+Another processor or build of torch may choose otherwise; `is_independent` tries it out, and the service does so when it
+starts. Devices other than the CPU compute as torch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from models.gaussian import Gaussian, concatenate
+
+if TYPE_CHECKING:
+    from models.encoders import ImageEncoder, TextEncoder
+
+LEAST_ROWS: Final = 4
+"""Rows of a matrix product from which on MKL's kernel is the same."""
+# A text is padded to a multiple of this: texts of like length share a batch, and are not padded far.
+_LENGTHS: Final = 4
+
+
+def encode_pixels(encoder: ImageEncoder, pixels: Tensor) -> Gaussian:
+    """Gaussians [n, dim] of normalised pixels [n, 3, height, width]."""
+    if pixels.device.type != "cpu" or not len(pixels):
+        return encoder(pixels).gaussian  # type: ignore[no-any-return]
+    with _Independent():
+        features = encoder.cnn(pixels).float()
+    # Cloned, because a kernel may look at how its memory is aligned.
+    return concatenate([encoder.heads(features[row : row + 1].clone()).gaussian for row in range(len(features))])
+
+
+def encode_tokens(encoder: TextEncoder, ids: Tensor, lengths: Tensor) -> Gaussian:
+    """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real."""
+    if ids.device.type != "cpu" or not len(ids):
+        return encoder(ids, lengths).gaussian  # type: ignore[no-any-return]
+    padded = (lengths + _LENGTHS - 1) // _LENGTHS * _LENGTHS
+    groups = [(length, (padded == length).nonzero()[:, 0]) for length in sorted(set(padded.tolist()))]
+    parts = [_encode_alike(encoder, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
+    order = torch.cat([rows for _, rows in groups]).argsort()
+    return concatenate(parts)[order]
+
+
+def is_independent(encode: Callable[[Sequence[Any]], Gaussian], inputs: Sequence[Any]) -> bool:
+    """Whether inputs encoded together have the bits that each has alone, in batches of 2 to 5 and of all, reversed."""
+    alone = concatenate([encode([each]) for each in inputs])
+    return all(
+        _same(encode(inputs[:size][::-1]), alone[list(range(size))[::-1]])
+        for size in {min(size, len(inputs)) for size in (2, 3, 4, 5, len(inputs))}
+    )
+
+
+def _same(one: Gaussian, other: Gaussian) -> bool:
+    return torch.equal(one.mean, other.mean) and torch.equal(one.log_variance, other.log_variance)
+
+
+def _encode_alike(encoder: TextEncoder, ids: Tensor, lengths: Tensor) -> Gaussian:
+    """Texts of one padded length, in `LEAST_ROWS` rows or more."""
+    rows = torch.arange(max(LEAST_ROWS, len(ids))) % len(ids)
+    with _Independent():
+        gaussian: Gaussian = encoder(ids[rows], lengths[rows]).gaussian
+    return gaussian[: len(ids)]
+
+
+def _resized(ids: Tensor, length: int) -> Tensor:
+    """Padding (zeros) added or taken away at the end."""
+    return torch.nn.functional.pad(ids, (0, length - ids.shape[1]))
+
+
+class _Independent(TorchFunctionMode):
+    """Within a block, replaces the functions of torch that look at the batch."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Called by torch in place of each of its functions."""
+        return _REPLACED.get(function, function)(*args, **(kwargs or {}))
+
+
+def _convolution(
+    pixels: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
+    """With the arguments of `torch.conv2d`, as `torch.nn.Conv2d` gives them."""
+    return torch.mkldnn_convolution(pixels, weight, bias, padding, stride, dilation, groups)
+
+
+def _logistic(values: Tensor) -> Tensor:
+    return torch.stack([torch.sigmoid(row) for row in values])
+
+
+_REPLACED: Final[dict[Any, Callable[..., Any]]] = {torch.sigmoid: _logistic}
+if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # Not every build of torch has oneDNN.
+    _REPLACED[torch.conv2d] = _convolution
