@@ -38,8 +38,10 @@ def open_network(encoder: Encoder, network: Network, runtime: Runtime, directory
     """
     path = directory / (network + _SUFFIX.get(runtime.float32, ""))
     match runtime:
-        case Runtime.TORCH | Runtime.TORCH_BF16:
-            return torch_runtime.computed(_module(encoder, network), bf16=runtime is Runtime.TORCH_BF16)
+        case Runtime.TORCH:
+            return encoder.encode_pixels if network is Network.IMAGE else encoder.encode_tokens
+        case Runtime.TORCH_BF16:
+            return torch_runtime.in_bfloat16(_module(encoder, network))
         case Runtime.ONNX:
             return onnx_runtime.read(path, threads)
         case Runtime.OPENVINO | Runtime.OPENVINO_BF16:

@@ -1,8 +1,6 @@
-"""torch as a runtime: eager float32, the reference, and bfloat16 where convolutions and products are wide."""
+"""torch under bfloat16 autocast, where convolutions and products are wide. In float32 torch is the encoder itself."""
 
 from __future__ import annotations
-
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +9,14 @@ from models.gaussian import Gaussian
 from models.runtimes.runtime import Compute
 
 
-def computed(network: nn.Module, *, bf16: bool = False) -> Compute:
-    """A network as a function, in float32 or under bfloat16 autocast."""
+def in_bfloat16(network: nn.Module) -> Compute:
+    """A network as a function, where it is."""
     device = next(network.parameters()).device
 
     @torch.inference_mode()
     def compute(*inputs: Tensor) -> Gaussian:
-        with _precision(device, bf16):
+        with torch.autocast(device.type, torch.bfloat16):
             gaussian: Gaussian = network(*(each.to(device) for each in inputs)).gaussian
         return gaussian
 
     return compute
-
-
-def _precision(device: torch.device, bf16: bool) -> AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
