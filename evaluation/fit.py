@@ -29,6 +29,9 @@ from models.match import (
 # be told apart perfectly by endless weights: the weight of one pair is added.
 RIDGE: Final = 1e-6
 LOG_VARIANCE_RIDGE: Final = 1e-5
+# Directions along which log variances differ by less (a standard deviation; a thousandth of a variance) are not read:
+# the weights there would be in the thousands, and a probability would follow what float32, storage or a runtime rounds.
+STEADY: Final = 1e-3
 # Total variances that differ by less than this share of them differ by rounding.
 ALIKE: Final = 1e-5
 
@@ -61,7 +64,8 @@ class _Side:
         centre = seen.mean(0)
         _, width, axes = torch.linalg.svd(seen - centre, full_matrices=False)
         spread = width / math.sqrt(max(len(seen), 1))
-        kept = spread > 1e-6 * spread.sum().clamp_min(1e-6)
+        least = STEADY if sees is Sees.LOG_VARIANCES else 1e-6 * spread.sum().clamp_min(1e-6)
+        kept = spread > least
         return cls(sees, blank, seen, centre, axes[kept].mT / spread[kept])
 
     @cached_property
