@@ -211,6 +211,7 @@ class GalleryInfo(BaseModel):
     created: str = Field(description="UTC, ISO 8601.")
     shortlist: str = Field(description="The kind of index.")
     variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
+    storage: dict[Modality, str] = Field(description="How Gaussians are stored and what that changes, in a sentence.")
 
 
 class Info(BaseModel):
