@@ -16,8 +16,8 @@ from models.gaussian import Gaussian
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
-BLOCK: Final = 2_048
-"""Items that are read, converted and computed with at once: some megabytes."""
+BLOCK: Final = 512
+"""Items that are read, converted and computed with at once: what is made of them stays in the processor's cache."""
 
 
 class Storage(StrEnum):

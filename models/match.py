@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from models.distances import pairwise_expected_squared, pairwise_squared_l2
+from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
 from models.probability_map import ProbabilityMap
 
@@ -285,14 +285,18 @@ def distance_moments(x: Gaussian, y: Gaussian) -> tuple[Tensor, Tensor]:
     Returns:
         two tensors [n, m].
     """
-    m = pairwise_expected_squared(x, y) + DISTANCE_EPSILON
-    v = _squared_distance_variance(x, y)
+    s, t = _variance(x), _variance(y)
+    m = pairwise_squared_l2(x.mean, y.mean) + s.sum(-1)[:, None] + t.sum(-1) + DISTANCE_EPSILON
+    v = _squared_distance_variance(x.mean, s, y.mean, t)
     return m.sqrt() * (1 - v / (8 * m.square())), v / (4 * m)
 
 
-def _squared_distance_variance(x: Gaussian, y: Gaussian) -> Tensor:
-    """[n, m]: Σ(2s² + 4sΔ²) for all pairs, expanded into products of [n, dim] with [dim, m]."""
-    own = [2 * g.variance.square().sum(-1) + 4 * (g.variance * g.mean.square()).sum(-1) for g in (x, y)]
-    left = torch.cat([x.variance + x.mean.square(), x.variance, x.variance * x.mean, x.mean], -1)
-    right = torch.cat([y.variance, y.mean.square(), -2 * y.mean, -2 * y.variance * y.mean], -1)
-    return (own[0][:, None] + own[1] + 4 * (left @ right.mT)).clamp_min(0)
+def _squared_distance_variance(x: Tensor, s: Tensor, y: Tensor, t: Tensor) -> Tensor:
+    """[n, m]: Σ(2(s + t)² + 4(s + t)(x − y)²) for all pairs of means x, y and variances s, t, from matrix products."""
+    own = [(variance * (2 * variance + 4 * mean.square())).sum(-1) for mean, variance in ((x, s), (y, t))]
+    crossed = (s + x.square()) @ t.mT + s @ y.square().mT - 2 * ((s * x) @ y.mT + x @ (t * y).mT)
+    return (own[0][:, None] + own[1] + 4 * crossed).clamp_min(0)
+
+
+def _variance(gaussian: Gaussian) -> Tensor:
+    return torch.exp2(gaussian.log_variance * LOG2_E)

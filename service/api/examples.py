@@ -54,6 +54,7 @@ def _search(query: dict[str, Any], direction: str, hit: dict[str, Any]) -> dict[
         "direction": direction,
         "results": [hit],
         "expected_matches": 1.294012,
+        "ranked": 200,
         "familiarity": 0.614231,
         "no_match": None,
         "calibrated": True,
