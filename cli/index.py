@@ -13,7 +13,9 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
 from index.describe import describe
+from index.embedding import Progress
 from index.manifest import Manifest
+from index.storage import Storage
 from models import checkpoint
 
 app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_help=True)
@@ -27,10 +29,15 @@ def build_command(
     split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Items encoded at once.")] = 64,
+    storage: Annotated[
+        Storage | None,
+        typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
+    ] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
     corpus = read(data, skip_bad=skip_bad)
-    show_build(build_gallery(model, corpus if split is None else corpus.split(split), out, skip_bad, batch), out)
+    chosen = corpus if split is None else corpus.split(split)
+    show_build(build_gallery(model, chosen, out, skip_bad, batch, storage), out)
 
 
 @app.command("info")
@@ -57,11 +64,17 @@ def _say(name: str, value: object, indent: str = "") -> None:
         _say(inner, fact, indent + "  ")
 
 
-def build_gallery(model: Path, corpus: Corpus, out: Path, skip_bad: bool = False, batch: int = 64) -> Manifest:
+def build_gallery(
+    model: Path, corpus: Corpus, out: Path, skip_bad: bool = False, batch: int = 64, storage: Storage | None = None
+) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
-    with progress("embedding") as report:
-        return build(loaded, corpus, out, skip_bad=skip_bad, batch=batch, progress=lambda p: report(p.done, p.total))
+    with progress("embedding") as bar:
+
+        def report(now: Progress) -> None:
+            bar(now.done, now.total)
+
+        return build(loaded, corpus, out, skip_bad=skip_bad, batch=batch, storage=storage, progress=report)
 
 
 def show_build(manifest: Manifest, out: Path) -> None:
@@ -71,4 +84,5 @@ def show_build(manifest: Manifest, out: Path) -> None:
     for modality, found in manifest.self_retrieval.items():
         say(f"{modality}: {found.verdict}")
         say(f"{modality}: {manifest.variances[modality].verdict}")
+        say(f"{modality}: {manifest.storage[modality].verdict}")
     say(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

@@ -38,6 +38,7 @@ def _describe_modality(gallery: Gallery, modality: Modality) -> dict[str, Any]:
         "count": gallery.count(modality),
         "self_retrieval": found.verdict,
         "variances": variances.verdict,
+        "storage": gallery.manifest.storage[modality].verdict,
         "steady_dimensions": variances.state.steady_dimensions if variances.state else 0,
         "collapsed_dimensions": variances.state.collapsed_dimensions if variances.state else 0,
     }

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from index.shortlist import Floats, Shortlist
-from models.gaussian import Gaussian
+from index.storage import StoredGaussians
 from models.variances import VarianceState, variance_state
 
 SELF_RETRIEVAL_SAMPLE: Final = 200
@@ -75,13 +74,10 @@ def check_self_retrieval(shortlist: Shortlist, means: Floats) -> SelfRetrieval:
     return SelfRetrieval(len(rows), len(rows) - len(failed), sum(tied), failed)
 
 
-def check_variances(means: Floats, log_variances: Floats) -> Variances:
-    """Measure the variances of Gaussians [n, dim], on up to 10,000 of them evenly spread over the rows."""
-    rows = _spread(len(means), VARIANCE_SAMPLE)
-    if len(rows) < 2:
-        return Variances(None)
-    sample = Gaussian(torch.from_numpy(means[rows]), torch.from_numpy(log_variances[rows]))
-    return Variances(variance_state(sample))
+def check_variances(gaussians: StoredGaussians) -> Variances:
+    """Measure the variances of a modality, on up to 10,000 of its items evenly spread over the rows."""
+    rows = _spread(len(gaussians), VARIANCE_SAMPLE)
+    return Variances(None if len(rows) < 2 else variance_state(gaussians.take(rows)))
 
 
 def _spread(count: int, sample: int) -> list[int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from index import manifest as layout
+from index.arrays import map_array, open_gaussians
 from index.items import REMEDY, Item, ItemStore, Modality
 from index.manifest import ITEMS, Manifest, read_manifest
 from index.shortlist import KINDS, Rows, Shortlist
+from index.storage import StoredGaussians
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 
@@ -101,9 +102,11 @@ class Gallery:
         Raises:
             IndexError: there is no such row.
         """
-        shelf = self._shelves[modality]
-        wanted = np.asarray(rows, dtype=np.int64)
-        return Gaussian(_gather(shelf.means, wanted), _gather(shelf.log_variances, wanted))
+        return self._shelves[modality].gaussians.take(rows)
+
+    def stored(self, modality: Modality) -> StoredGaussians:
+        """The Gaussians of a modality where they lie, for what goes through all of them."""
+        return self._shelves[modality].gaussians
 
     def items(self, modality: Modality, rows: Sequence[int] | Rows) -> tuple[Item, ...]:
         """The items of rows, in their order; raises `IndexError` when there is no such row."""
@@ -148,10 +151,9 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class _Shelf:
-    """One modality: means and log-variances [n, dim], rows in the order of σ [n], σ in that order [n]."""
+    """One modality: its Gaussians [n], rows in the order of σ [n], σ in that order [n]."""
 
-    means: Floats
-    log_variances: Floats
+    gaussians: StoredGaussians
     by_sigma: Rows
     ordered_sigmas: Floats
     shortlist: Shortlist
@@ -176,28 +178,14 @@ def _check_sizes(directory: Path, manifest: Manifest) -> None:
 
 def _open_shelf(directory: Path, manifest: Manifest, modality: Modality) -> _Shelf:
     count, dim = manifest.counts[modality], manifest.dim
-    sigmas = _map(directory / layout.sigmas_file(modality), (count,))
+    sigmas = map_array(directory / layout.sigmas_file(modality), (count,), np.dtype("<f4"))
     order = np.argsort(sigmas, kind="stable").astype(np.int64)
     return _Shelf(
-        _map(directory / layout.means_file(modality), (count, dim)),
-        _map(directory / layout.log_variances_file(modality), (count, dim)),
+        open_gaussians(directory, modality, (count, dim), manifest.storage[modality].storage),
         order,
         sigmas[order],
         _open_shortlist(directory / layout.shortlist_file(modality), manifest, count),
     )
-
-
-def _map(path: Path, shape: tuple[int, ...]) -> Floats:
-    """A float32 array of this shape, memory-mapped."""
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}): {REMEDY}") from error
-    if array.shape != shape or array.dtype != np.float32:
-        raise ArtifactError(
-            f"{path} holds {array.dtype} {list(array.shape)} instead of float32 {list(shape)}: {REMEDY}"
-        )
-    return array
 
 
 def _open_shortlist(path: Path, manifest: Manifest, count: int) -> Shortlist:
@@ -211,13 +199,3 @@ def _open_shortlist(path: Path, manifest: Manifest, count: int) -> Shortlist:
             f"{manifest.dim}: {REMEDY}"
         )
     return shortlist
-
-
-def _gather(array: Floats, rows: Rows) -> torch.Tensor:
-    """Copy rows, reading the file from front to back."""
-    order = np.argsort(rows, kind="stable")
-    # Allocated by torch, whose memory is aligned the same every time: the matrix products that follow may round
-    # differently on other alignments.
-    gathered = torch.empty(len(rows), array.shape[1])
-    gathered.numpy()[order] = array[rows[order]]
-    return gathered

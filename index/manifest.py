@@ -11,22 +11,29 @@ from typing import Any, Final
 
 from index.findings import SelfRetrieval, Variances
 from index.items import REMEDY, Modality
+from index.storage import Storage
+from index.storage_error import StorageFinding
 from models.artifact import read_json, sha256, write_json
 from models.errors import ArtifactError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MANIFEST: Final = "manifest.json"
 ITEMS: Final = "items.sqlite"
 
 
 def means_file(modality: Modality) -> str:
-    """The file of a modality's means, float32 [count, dim]."""
+    """The file of a modality's means [count, dim]; `index.storage` says in which type."""
     return f"{modality.value}.means.npy"
 
 
 def log_variances_file(modality: Modality) -> str:
-    """The file of a modality's log-variances, float32 [count, dim]."""
+    """The file of a modality's log-variances [count, dim], or of their codes."""
     return f"{modality.value}.log_variances.npy"
+
+
+def coding_file(modality: Modality) -> str:
+    """The file of offset and step of a modality's codes, float32 [2, dim], where there are codes."""
+    return f"{modality.value}.coding.npy"
 
 
 def sigmas_file(modality: Modality) -> str:
@@ -62,11 +69,21 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Parameters:
-    """How a gallery was built: images encoded at once, kind of shortlist, longest side of a stored picture."""
+    """How a gallery was built: images encoded at once, kind of shortlist, longest side of a stored picture, storage.
+
+    Without a storage that is asked for, each modality has the smallest one whose error is within the limit.
+    """
 
     batch: int
     shortlist: str
     thumbnail_side: int
+    storage: Storage | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Parameters:
+        """From JSON."""
+        asked = values["storage"]
+        return cls(**{**values, "storage": None if asked is None else Storage(asked)})
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class Manifest:
         left_out: what `--skip-bad` left out.
         self_retrieval: whether items find themselves, for each modality.
         variances: the state of the variances, for each modality.
+        storage: how the Gaussians are stored and what that changes, for each modality.
     """
 
     model: str
@@ -98,6 +116,7 @@ class Manifest:
     left_out: Sequence[LeftOut]
     self_retrieval: Mapping[Modality, SelfRetrieval]
     variances: Mapping[Modality, Variances]
+    storage: Mapping[Modality, StorageFinding]
 
     @property
     def fingerprint(self) -> str:
@@ -120,11 +139,12 @@ class Manifest:
         plain = {field.name: values[field.name] for field in fields(cls)}
         structured = {
             "counts": {modality: int(values["counts"][modality]) for modality in Modality},
-            "parameters": Parameters(**values["parameters"]),
+            "parameters": Parameters.from_dict(values["parameters"]),
             "files": {name: FileRecord(**record) for name, record in values["files"].items()},
             "left_out": tuple(LeftOut(**each) for each in values["left_out"]),
             "self_retrieval": {m: SelfRetrieval.from_dict(values["self_retrieval"][m]) for m in Modality},
             "variances": {m: Variances.from_dict(values["variances"][m]) for m in Modality},
+            "storage": {m: StorageFinding.from_dict(values["storage"][m]) for m in Modality},
         }
         return cls(**{**plain, **structured})
 

@@ -17,6 +17,8 @@ class Rerank(StrEnum):
     """By match probability over J × J pairs of samples, with its standard error (PCME, as published)."""
     CLOSED_FORM = "closed_form"
     """By match probability in closed form: the limit of many samples, without their noise."""
+    EXHAUSTIVE = "exhaustive"
+    """By match probability in closed form of every item there is, without a shortlist."""
     NONE = "none"
     """By the distance of the means; the probability shown is that of the closed form."""
 

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from index.exhaustive import every_probability, most_probable
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, no_match
@@ -35,7 +36,8 @@ class SearchOptions:
 
     Args:
         top_k: how many items to answer with at most; the whole gallery where it is larger.
-        shortlist: how many of the nearest means get a probability; never fewer than `top_k`.
+        shortlist: how many of the nearest means get a probability; never fewer than `top_k`. All get one
+            with `Rerank.EXHAUSTIVE`.
         rerank: how they get it, and their order.
         samples: J, for the sampled probability.
         seed: of the noise, likewise.
@@ -81,8 +83,9 @@ class SearchResult:
 
     Args:
         hits: in the order of match probability (with `Rerank.NONE`, of mean distance).
-        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted.
-        shortlisted: how many items that sum is over.
+        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted. With
+            `Rerank.EXHAUSTIVE` there are none beyond it.
+        ranked: how many items that sum is over.
         calibrated: whether probabilities come from a calibrated head.
         familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
             where the model knows of none.
@@ -92,7 +95,7 @@ class SearchResult:
 
     hits: tuple[Hit, ...]
     expected_matches: float
-    shortlisted: int
+    ranked: int
     calibrated: bool
     familiarity: float | None
     no_match: NoMatch | None
@@ -141,12 +144,8 @@ class Retriever:
             options: see there.
         """
         query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
-        near = self.gallery.shortlist(modality).search(query.mean.numpy(), max(options.shortlist, options.top_k))
-        clock.lap("shortlist")
-        gaussians = self.gallery.gaussians(modality, near.rows)
-        clock.lap("gather")
-        probability = self._probabilities(query, gaussians, self.head(direction), options)
-        candidates = _Candidates(near, gaussians, probability)
+        rank = self._ranked_all if options.rerank is Rerank.EXHAUSTIVE else self._ranked_shortlist
+        candidates, probabilities = rank(_Asked(query, direction, options), modality, clock)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
         raw = answers.probability
         if self._calibration is not None:
@@ -154,7 +153,26 @@ class Retriever:
         clock.lap("rerank")
         hits = self._hits(modality, answers, raw)
         clock.lap("items")
-        return self._result(_Asked(query, direction, options), hits, probability.value, clock.laps)
+        return self._result(_Asked(query, direction, options), hits, probabilities, clock.laps)
+
+    def _ranked_shortlist(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
+        """The items of the shortlist, and their probabilities."""
+        query, options = asked.query, asked.options
+        near = self.gallery.shortlist(modality).search(query.mean.numpy(), max(options.shortlist, options.top_k))
+        clock.lap("shortlist")
+        gaussians = self.gallery.gaussians(modality, near.rows)
+        clock.lap("gather")
+        probability = self._probabilities(query, gaussians, self.head(asked.direction), options)
+        return _Candidates(near, gaussians, probability), probability.value
+
+    def _ranked_all(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
+        """The most probable items of all, and the probabilities of all."""
+        query, items = asked.query, self.gallery.stored(modality)
+        probabilities = every_probability(query, items, self.head(asked.direction))
+        near = most_probable(query, items, probabilities, asked.options.top_k)
+        value = probabilities[near.rows]
+        probability = MatchProbability(value, torch.zeros_like(value))
+        return _Candidates(near, self.gallery.gaussians(modality, near.rows), probability), probabilities
 
     def _probabilities(
         self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
@@ -198,7 +216,7 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """Items of the shortlist, with their Gaussians and match probabilities."""
+    """Items that may be answers, with their Gaussians and match probabilities."""
 
     near: Ranking
     gaussians: Gaussian

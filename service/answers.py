@@ -129,7 +129,8 @@ class SearchAnswer(BaseModel):
     query: QueryAnswer
     direction: Direction
     results: list[HitAnswer] = Field(description="By match probability; by mean distance with rerank = none.")
-    expected_matches: Rounded = Field(description="Sum of the match probabilities over the shortlist.")
+    expected_matches: Rounded = Field(description="Sum of the match probabilities over the items ranked.")
+    ranked: int = Field(description="Items that got a probability: the shortlist, or all with rerank = exhaustive.")
     familiarity: Rounded | None = Field(
         description="Share of the model's held-out queries that are at least as unlike the others as this one, 0 to 1: "
         "small for a query unlike those the model knows; null where it knows of none."
@@ -149,6 +150,7 @@ class SearchAnswer(BaseModel):
             direction=direction,
             results=[HitAnswer.of(hit) for hit in result.hits],
             expected_matches=result.expected_matches,
+            ranked=result.ranked,
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
             calibrated=result.calibrated,
@@ -211,6 +213,7 @@ class GalleryInfo(BaseModel):
     created: str = Field(description="UTC, ISO 8601.")
     shortlist: str = Field(description="The kind of index.")
     variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
+    storage: dict[Modality, str] = Field(description="How Gaussians are stored and what that changes, in a sentence.")
 
 
 class Info(BaseModel):

@@ -53,7 +53,7 @@ class SearchFields(Strict):
     rerank: Rerank = Field(
         Rerank.SAMPLED,
         description="sampled: by J × J pairs of samples, with a standard error. closed_form: without sampling noise. "
-        "none: ordered by mean distance.",
+        "exhaustive: closed_form for every item there is; shortlist is not read. none: ordered by mean distance.",
     )
     samples: int = Field(7, ge=1, description="J, samples a side, from 1 to the limit in /info; for rerank = sampled.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the samples, from 0 to 2⁶³ − 1.")

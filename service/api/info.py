@@ -52,4 +52,5 @@ def _gallery(state: State) -> GalleryInfo:
         created=manifest.created,
         shortlist=manifest.parameters.shortlist,
         variances={modality: each.verdict for modality, each in manifest.variances.items()},
+        storage={modality: each.verdict for modality, each in manifest.storage.items()},
     )

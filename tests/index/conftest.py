@@ -12,11 +12,13 @@ import torch
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
-from index.assembly import Origin, assemble
+from index.assembly import Origin, Plan, assemble
 from index.build import build
 from index.gallery import Gallery
+from index.items import Modality
 from index.manifest import Parameters
 from index.shards import Shard
+from index.storage import Storage
 from models import checkpoint
 from models.checkpoint import LoadedModel
 from models.encoders import Encoder, EncoderConfig
@@ -28,7 +30,7 @@ from models.text import Vocabulary
 IMAGES = 11
 CAPTIONS = ("a thing", "a red thing", "a blue thing far away")
 
-GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
+GalleryOf = Callable[..., Gallery]
 
 
 @pytest.fixture(scope="session")
@@ -80,15 +82,16 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
     """Makes a gallery of given Gaussians, images [n, dim] and captions [m, dim]."""
     opened: list[Gallery] = []
 
-    def make(images: Gaussian, texts: Gaussian) -> Gallery:
+    def make(images: Gaussian, texts: Gaussian, storage: Storage | None = Storage.FLOAT32) -> Gallery:
         directory = tmp_path / f"gallery{len(opened)}"
         directory.mkdir()
         per_image = np.array_split(np.array(["words"] * len(texts)), len(images))
         entries = [Entry(f"i{n}", Path("none"), tuple(words.tolist())) for n, words in enumerate(per_image)]
         shard = Shard(images, tuple(range(len(images))), (b"jpeg",) * len(images))
         origin = Origin("../model", "model", "corpus", images.dim)
+        plan = Plan(Parameters(64, "flat", 256, storage), dict.fromkeys(Modality, MatchHead(6.0, 5.0)))
         text = Shard(texts, tuple(range(len(texts))))
-        assemble(directory, origin, Parameters(64, "flat", 256), entries, lambda: [shard], lambda: [text], ())
+        assemble(directory, origin, plan, entries, lambda: [shard], lambda: [text], ())
         opened.append(Gallery.open(directory))
         return opened[-1]
 

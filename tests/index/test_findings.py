@@ -6,6 +6,7 @@ import numpy as np
 
 from index.findings import Variances, check_self_retrieval, check_variances
 from index.shortlist import FlatShortlist, Floats
+from index.storage import StoredGaussians
 
 
 def means(n: int, dim: int = 8) -> Floats:
@@ -40,29 +41,29 @@ def test_nothing_to_check() -> None:
     """No items and one item have verdicts of their own."""
     none = means(0)
     assert check_self_retrieval(FlatShortlist.build(none), none).verdict == "There is nothing to search."
-    assert check_variances(none, none).verdict == "There are too few items to judge their variances."
-    assert check_variances(means(1), means(1)).state is None
+    assert check_variances(StoredGaussians(none, none)).verdict == "There are too few items to judge their variances."
+    assert check_variances(StoredGaussians(means(1), means(1))).state is None
 
 
 def test_collapse_is_named() -> None:
     """Variances that are tiny beside the distances are called collapsed."""
     varied = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32)
-    assert "collapsed" in check_variances(means(100), varied - 12).verdict
-    assert "collapsed" not in check_variances(means(100), varied - 3).verdict
+    assert "collapsed" in check_variances(StoredGaussians(means(100), varied - 12)).verdict
+    assert "collapsed" not in check_variances(StoredGaussians(means(100), varied - 3)).verdict
 
 
 def test_steady_dimensions() -> None:
     """Dimensions whose variance is the same for all items are counted."""
     logs = np.random.default_rng(1).normal(size=(100, 8)).astype(np.float32) - 3
     logs[:, 2:5] = -3
-    state = check_variances(means(100), logs).state
+    state = check_variances(StoredGaussians(means(100), logs)).state
     assert state is not None
     assert state.steady_dimensions == 3
 
 
 def test_an_earlier_manifest_is_read() -> None:
     """One whose state does not count dimensions, with the steady ones beside it; what is written now is read too."""
-    state = check_variances(means(100), means(100)).state
+    state = check_variances(StoredGaussians(means(100), means(100))).state
     assert state is not None
     assert Variances.from_dict({"state": asdict(state)}) == Variances(state)
     earlier = {k: v for k, v in asdict(state).items() if not k.endswith("_dimensions")}
@@ -74,7 +75,7 @@ def test_an_earlier_manifest_is_read() -> None:
 def test_distance_of_items_in_a_regular_order() -> None:
     """The distance between items does not depend on a rhythm of their order (captions from exact to vague)."""
     rhythmic = np.tile(means(6), (40, 1))
-    state = check_variances(rhythmic, rhythmic).state
+    state = check_variances(StoredGaussians(rhythmic, rhythmic)).state
     everyone = ((rhythmic[:, None] - rhythmic[None]) ** 2).sum(-1).mean()
     assert state is not None
     assert abs(state.squared_distance / everyone - 1) < 0.2

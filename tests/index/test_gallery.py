@@ -21,10 +21,8 @@ from models.gaussian import Gaussian
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
 
-FILES = (
-    "items.sqlite",
-    *(f"{m}.{part}" for m in Modality for part in ("means.npy", "log_variances.npy", "sigmas.npy", "faiss")),
-)
+PARTS = ("means.npy", "log_variances.npy", "coding.npy", "sigmas.npy", "faiss")
+FILES = ("items.sqlite", *(f"{modality}.{part}" for modality in Modality for part in PARTS))
 
 
 def draw(n: int, dim: int = 6, seed: int = 0) -> Gaussian:
@@ -139,7 +137,7 @@ def test_arrays_must_have_their_shape(copied: Path) -> None:
     """An array of as many bytes but another shape is refused."""
     path = copied / "image.means.npy"
     np.save(path, np.load(path).T.copy())
-    with pytest.raises(ArtifactError, match=r"image.means.npy holds float32 \[16, 11\] instead of float32 \[11, 16\]"):
+    with pytest.raises(ArtifactError, match=r"image.means.npy holds float16 \[16, 11\] instead of float16 \[11, 16\]"):
         Gallery.open(copied)
 
 

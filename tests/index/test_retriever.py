@@ -85,14 +85,14 @@ def test_answers_are_those_of_loops(gallery: Gallery, direction: Direction, item
 def test_a_probability_does_not_depend_on_the_shortlist(
     gallery: Gallery, shortlist: int, top_k: int, rerank: Rerank
 ) -> None:
-    """However many items are shortlisted or asked for, an item's probability is the same (to float32's rounding)."""
+    """However many items are ranked or asked for, an item's probability is the same (to float32's rounding)."""
     retriever = Retriever(gallery, RAW, CALIBRATION)
     whole = SearchOptions(top_k=COUNT, shortlist=COUNT, rerank=rerank)
     some = SearchOptions(top_k=top_k, shortlist=shortlist, rerank=rerank)
     everyone = probabilities(retriever.search(QUERY, Direction.TEXT_TO_IMAGE, whole))
     found = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, some)
     assert len(found.hits) == min(top_k, COUNT)
-    assert found.shortlisted == min(max(top_k, shortlist), COUNT)
+    assert found.ranked == (COUNT if rerank is Rerank.EXHAUSTIVE else min(max(top_k, shortlist), COUNT))
     for row, probability in probabilities(found).items():
         assert probability == pytest.approx(everyone[row], rel=1e-5)
 
@@ -202,7 +202,7 @@ def test_a_gallery_without_captions(gallery_of: GalleryOf, rerank: Rerank) -> No
     """Where the modality asked for has no items there is no answer, and the reason says so."""
     retriever = Retriever(gallery_of(IMAGES, draw(0, 0)), RAW, CALIBRATION)
     result = retriever.search(QUERY, Direction.IMAGE_TO_TEXT, SearchOptions(rerank=rerank))
-    assert (result.hits, result.expected_matches, result.shortlisted) == ((), 0.0, 0)
+    assert (result.hits, result.expected_matches, result.ranked) == ((), 0.0, 0)
     detail = "The gallery holds no item of the modality that was asked for."
     assert result.no_match == NoMatch(NoMatchReason.EMPTY_GALLERY, detail)
 
