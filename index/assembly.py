@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from corpus.manifest import Entry
 from index import manifest as layout
-from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
+from index.choice import Choice
+from index.findings import check_self_retrieval, check_variances
 from index.items import Item, Modality, write_items
+from index.loss import Stored
 from index.manifest import FileRecord, LeftOut, Manifest, Parameters, write_manifest
+from index.points import Floats, Rows
 from index.shards import Shard
-from index.shortlist import KINDS
+from index.shortlisting import Asking, Made, make
+from models.gaussian import Gaussian
+from models.match import MatchHead
 
 Shards = Callable[[], Iterable[Shard]]
 """Reads all shards of a modality, in order, as often as it is called."""
@@ -34,10 +40,25 @@ class Origin:
     dim: int
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a gallery is to be built.
+
+    Args:
+        parameters: what was asked for.
+        kinds: the kind of shortlist of each modality.
+        heads: the match head of the direction in which each modality answers.
+    """
+
+    parameters: Parameters
+    kinds: Mapping[Modality, Choice]
+    heads: Mapping[Modality, MatchHead]
+
+
 def assemble(
     directory: Path,
     origin: Origin,
-    parameters: Parameters,
+    plan: Plan,
     entries: Sequence[Entry],
     images: Shards,
     captions: Shards,
@@ -48,18 +69,17 @@ def assemble(
     Args:
         directory: an empty folder.
         origin: the model and the corpus.
-        parameters: how it is being built.
+        plan: how it is to be built.
         entries: those kept, in the order of the images' Gaussians; their captions, in that of the captions'.
         images: shards of the images.
         captions: shards of the captions.
         left_out: what is not in it.
     """
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
-    shards = {Modality.IMAGE: images, Modality.TEXT: captions}
-    findings = {
-        modality: _write_shelf(directory, modality, (counts[modality], origin.dim), shards[modality], parameters)
-        for modality in Modality
-    }
+    for modality, shards in ((Modality.IMAGE, images), (Modality.TEXT, captions)):
+        _write_arrays(directory, modality, (counts[modality], origin.dim), shards())
+    shelves = {modality: _Shelf.open(directory, modality) for modality in Modality}
+    made = {modality: _write_shortlist(directory, modality, shelves, plan) for modality in Modality}
     pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
     write_items(directory / layout.ITEMS, _items(entries), pictures)
     manifest = Manifest(
@@ -69,26 +89,56 @@ def assemble(
         origin.dim,
         counts,
         datetime.now(UTC).isoformat(timespec="seconds"),
-        parameters,
+        plan.parameters,
         {path.name: FileRecord.of(path) for path in sorted(directory.iterdir())},
         tuple(left_out),
-        {modality: found[0] for modality, found in findings.items()},
-        {modality: found[1] for modality, found in findings.items()},
+        {m: check_self_retrieval(each.shortlist, each.points, *each.searched) for m, each in made.items()},
+        {m: check_variances(shelf.means, shelf.log_variances) for m, shelf in shelves.items()},
+        {m: each.record for m, each in made.items()},
     )
     write_manifest(directory, manifest)
     return manifest
 
 
-def _write_shelf(
-    directory: Path, modality: Modality, shape: tuple[int, int], shards: Shards, parameters: Parameters
-) -> tuple[SelfRetrieval, Variances]:
-    """Write the arrays and the index of a modality, and check them."""
-    _write_arrays(directory, modality, shape, shards())
-    means = np.load(directory / layout.means_file(modality), mmap_mode="r")
-    log_variances = np.load(directory / layout.log_variances_file(modality), mmap_mode="r")
-    shortlist = KINDS[parameters.shortlist].build(means)
-    shortlist.save(directory / layout.shortlist_file(modality))
-    return check_self_retrieval(shortlist, means), check_variances(means, log_variances)
+@dataclass(frozen=True, eq=False)
+class _Shelf:
+    """The arrays of a modality as they were written, memory-mapped."""
+
+    means: Floats
+    log_variances: Floats
+
+    @classmethod
+    def open(cls, directory: Path, modality: Modality) -> _Shelf:
+        """Map them."""
+        files = (layout.means_file(modality), layout.log_variances_file(modality))
+        return cls(*(np.load(directory / file, mmap_mode="r") for file in files))
+
+    @property
+    def stored(self) -> Stored:
+        """Their Gaussians."""
+        return Stored(len(self.means), self._take)
+
+    def _take(self, rows: Rows | slice) -> Gaussian:
+        return Gaussian(*(torch.from_numpy(np.array(array[rows])) for array in (self.means, self.log_variances)))
+
+
+def _write_shortlist(directory: Path, modality: Modality, shelves: Mapping[Modality, _Shelf], plan: Plan) -> Made:
+    """Make the shortlist of a modality and write it; the other one asks, where there is any of it."""
+    other = next(each for each in Modality if each is not modality)
+    asking = other if len(shelves[other].means) else modality
+    shelf = shelves[modality]
+    made = make(
+        shelf.stored,
+        shelf.means,
+        Asking(asking, shelves[asking].stored),
+        plan.heads[modality],
+        plan.kinds[modality],
+        plan.parameters.shortlist,
+    )
+    made.shortlist.save(directory / layout.shortlist_file(modality))
+    if made.points.heights is not None:
+        np.save(directory / layout.heights_file(modality), made.points.heights)
+    return made
 
 
 def _write_arrays(directory: Path, modality: Modality, shape: tuple[int, int], shards: Iterable[Shard]) -> None:

@@ -13,8 +13,10 @@ import torch
 
 from index import manifest as layout
 from index.items import REMEDY, Item, ItemStore, Modality
+from index.loss import Space
 from index.manifest import ITEMS, Manifest, read_manifest
-from index.shortlist import KINDS, Rows, Shortlist
+from index.points import Points, Rows
+from index.shortlist import KINDS, Shortlist
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 
@@ -91,9 +93,16 @@ class Gallery:
         """The number of items of a modality."""
         return self.manifest.counts[modality]
 
-    def shortlist(self, modality: Modality) -> Shortlist:
-        """The index over the means of a modality."""
-        return self._shelves[modality].shortlist
+    def nearest(self, modality: Modality, mean: torch.Tensor, n: int | None = None) -> Rows:
+        """The shortlist of a query: up to n rows of a modality, in the order of the shortlist.
+
+        Args:
+            modality: that answers.
+            mean: [dim] of the query.
+            n: how many; None takes as many as the gallery was measured to need.
+        """
+        shelf, record = self._shelves[modality], self.manifest.shortlists[modality]
+        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n or record.size, record.effort).rows
 
     def gaussians(self, modality: Modality, rows: Sequence[int] | Rows) -> Gaussian:
         """The Gaussians [n, dim] of rows, in their order; float32, on the CPU, a copy.
@@ -154,6 +163,7 @@ class _Shelf:
     log_variances: Floats
     by_sigma: Rows
     ordered_sigmas: Floats
+    points: Points
     shortlist: Shortlist
 
 
@@ -178,12 +188,15 @@ def _open_shelf(directory: Path, manifest: Manifest, modality: Modality) -> _She
     count, dim = manifest.counts[modality], manifest.dim
     sigmas = _map(directory / layout.sigmas_file(modality), (count,))
     order = np.argsort(sigmas, kind="stable").astype(np.int64)
+    means = _map(directory / layout.means_file(modality), (count, dim))
+    points = _open_points(directory, manifest, modality, means)
     return _Shelf(
-        _map(directory / layout.means_file(modality), (count, dim)),
+        means,
         _map(directory / layout.log_variances_file(modality), (count, dim)),
         order,
         sigmas[order],
-        _open_shortlist(directory / layout.shortlist_file(modality), manifest, count),
+        points,
+        _open_shortlist(directory / layout.shortlist_file(modality), manifest.shortlists[modality].kind, points),
     )
 
 
@@ -200,17 +213,17 @@ def _map(path: Path, shape: tuple[int, ...]) -> Floats:
     return array
 
 
-def _open_shortlist(path: Path, manifest: Manifest, count: int) -> Shortlist:
-    kind = manifest.parameters.shortlist
+def _open_points(directory: Path, manifest: Manifest, modality: Modality, means: Floats) -> Points:
+    """The points of a modality's shortlist."""
+    if manifest.shortlists[modality].over is Space.MEAN:
+        return Points(means)
+    return Points(means, _map(directory / layout.heights_file(modality), means.shape[:1]))
+
+
+def _open_shortlist(path: Path, kind: str, points: Points) -> Shortlist:
     if kind not in KINDS:
         raise ArtifactError(f"{path} is of kind {kind!r}, which this version of Penumbra lacks: {REMEDY}")
-    shortlist = KINDS[kind].load(path)
-    if (len(shortlist), shortlist.dim) != (count, manifest.dim):
-        raise ArtifactError(
-            f"{path} holds {len(shortlist)} means of {shortlist.dim} dimensions instead of {count} of "
-            f"{manifest.dim}: {REMEDY}"
-        )
-    return shortlist
+    return KINDS[kind].load(path, points)
 
 
 def _gather(array: Floats, rows: Rows) -> torch.Tensor:

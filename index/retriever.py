@@ -15,9 +15,11 @@ import torch
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, no_match
+from index.points import Rows
 from index.rerank import Rerank, match_probabilities
-from index.shortlist import Ranking, Rows
+from index.shortlist import Ranking
 from models.calibration import Calibration, Direction
+from models.distances import squared_l2
 from models.familiarity import Familiarity
 from models.gaussian import Gaussian
 from models.match import MatchHead, MatchProbability, Noise
@@ -35,7 +37,8 @@ class SearchOptions:
 
     Args:
         top_k: how many items to answer with at most; the whole gallery where it is larger.
-        shortlist: how many of the nearest means get a probability; never fewer than `top_k`.
+        shortlist: how many items get a probability, never fewer than `top_k`; None takes as many as the gallery was
+            measured to need.
         rerank: how they get it, and their order.
         samples: J, for the sampled probability.
         seed: of the noise, likewise.
@@ -43,7 +46,7 @@ class SearchOptions:
     """
 
     top_k: int = 10
-    shortlist: int = 200
+    shortlist: int | None = None
     rerank: Rerank = Rerank.SAMPLED
     samples: int = 7
     seed: int = 0
@@ -80,7 +83,7 @@ class SearchResult:
     """What a search found.
 
     Args:
-        hits: in the order of match probability (with `Rerank.NONE`, of mean distance).
+        hits: in the order of match probability (with `Rerank.NONE`, of mean distance), of the items in the shortlist.
         expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted.
         shortlisted: how many items that sum is over.
         calibrated: whether probabilities come from a calibrated head.
@@ -141,11 +144,14 @@ class Retriever:
             options: see there.
         """
         query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
-        near = self.gallery.shortlist(modality).search(query.mean.numpy(), max(options.shortlist, options.top_k))
+        size = options.shortlist or self.gallery.manifest.shortlists[modality].size
+        rows = self.gallery.nearest(modality, query.mean, max(size, options.top_k))
         clock.lap("shortlist")
-        gaussians = self.gallery.gaussians(modality, near.rows)
+        gaussians = self.gallery.gaussians(modality, rows)
         clock.lap("gather")
         probability = self._probabilities(query, gaussians, self.head(direction), options)
+        # The order of a shortlist may be of lifted means; what is shown and breaks ties is the distance of the means.
+        near = Ranking(rows, squared_l2(query, gaussians).numpy())
         candidates = _Candidates(near, gaussians, probability)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
         raw = answers.probability
@@ -228,10 +234,8 @@ class _Clock:
 def _order(candidates: _Candidates, options: SearchOptions) -> Rows:
     """Places of the candidates that reach the probability asked for, in the order of the answers."""
     near, probabilities = candidates.near, candidates.probability.value.numpy()
-    if options.rerank is Rerank.NONE:
-        order = np.arange(len(near.rows))
-    else:
-        order = np.lexsort((near.rows, near.values, -probabilities))
+    first = () if options.rerank is Rerank.NONE else (-probabilities,)
+    order = np.lexsort((near.rows, near.values, *first))
     return order[probabilities[order] >= options.min_match_probability]
 
 

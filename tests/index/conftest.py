@@ -12,9 +12,11 @@ import torch
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
-from index.assembly import Origin, assemble
+from index.assembly import Origin, Plan, assemble
 from index.build import build
+from index.choice import MEASURED, Wanted, choose
 from index.gallery import Gallery
+from index.items import Modality
 from index.manifest import Parameters
 from index.shards import Shard
 from models import checkpoint
@@ -26,6 +28,7 @@ from models.match import MatchHead
 from models.text import Vocabulary
 
 IMAGES = 11
+HEAD = MatchHead(5.0, 4.0)
 CAPTIONS = ("a thing", "a red thing", "a blue thing far away")
 
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
@@ -37,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     torch.manual_seed(0)
     config = EncoderConfig(embed_dim=16, word_dim=8, backbone="resnet18", stages=1, framing=Framing(32, 1.0))
     directory = tmp_path_factory.mktemp("model") / "tiny"
-    checkpoint.save(Encoder(config, Vocabulary.from_captions(CAPTIONS), MatchHead(5.0, 4.0)), directory, {})
+    checkpoint.save(Encoder(config, Vocabulary.from_captions(CAPTIONS), HEAD), directory, {})
     return checkpoint.load(directory)
 
 
@@ -80,7 +83,7 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
     """Makes a gallery of given Gaussians, images [n, dim] and captions [m, dim]."""
     opened: list[Gallery] = []
 
-    def make(images: Gaussian, texts: Gaussian) -> Gallery:
+    def make(images: Gaussian, texts: Gaussian, wanted: Wanted = MEASURED, head: MatchHead = HEAD) -> Gallery:
         directory = tmp_path / f"gallery{len(opened)}"
         directory.mkdir()
         per_image = np.array_split(np.array(["words"] * len(texts)), len(images))
@@ -88,7 +91,16 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
         shard = Shard(images, tuple(range(len(images))), (b"jpeg",) * len(images))
         origin = Origin("../model", "model", "corpus", images.dim)
         text = Shard(texts, tuple(range(len(texts))))
-        assemble(directory, origin, Parameters(64, "flat", 256), entries, lambda: [shard], lambda: [text], ())
+        counts, heads = {Modality.IMAGE: len(images), Modality.TEXT: len(texts)}, dict.fromkeys(Modality, head)
+        assemble(
+            directory,
+            origin,
+            Plan(Parameters(64, wanted, 256), choose(wanted, counts, images.dim), heads),
+            entries,
+            lambda: [shard],
+            lambda: [text],
+            (),
+        )
         opened.append(Gallery.open(directory))
         return opened[-1]
 
