@@ -14,11 +14,12 @@ import numpy as np
 from corpus.manifest import Entry
 from index import manifest as layout
 from index.arrays import open_gaussians, write_exact, write_stored
-from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
+from index.choice import Choice
+from index.findings import SelfRetrieval, check_self_retrieval, check_variances
 from index.items import Item, Modality, write_items
 from index.manifest import FileRecord, LeftOut, Manifest, Parameters, write_manifest
 from index.shards import Shard
-from index.shortlist import KINDS
+from index.shortlisting import Asking, ShortlistRecord, make
 from index.storage import StoredGaussians
 from index.storage_choice import choose_storage
 from index.storage_error import StorageFinding
@@ -44,10 +45,12 @@ class Plan:
 
     Args:
         parameters: what was asked for.
+        kinds: the kind of shortlist of each modality.
         heads: the match head of the direction in which each modality answers.
     """
 
     parameters: Parameters
+    kinds: Mapping[Modality, Choice]
     heads: Mapping[Modality, MatchHead]
 
 
@@ -74,7 +77,7 @@ def assemble(
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
     storage = _write_gaussians(directory, counts, origin.dim, {Modality.IMAGE: images, Modality.TEXT: captions}, plan)
     gaussians = {m: open_gaussians(directory, m, (counts[m], origin.dim), storage[m].storage) for m in Modality}
-    findings = {m: _write_shortlist(directory, m, gaussians[m], plan.parameters) for m in Modality}
+    made = {modality: _write_shortlist(directory, modality, gaussians, plan) for modality in Modality}
     pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
     write_items(directory / layout.ITEMS, _items(entries), pictures)
     manifest = Manifest(
@@ -87,9 +90,10 @@ def assemble(
         plan.parameters,
         {path.name: FileRecord.of(path) for path in sorted(directory.iterdir())},
         tuple(left_out),
-        {modality: found[0] for modality, found in findings.items()},
-        {modality: found[1] for modality, found in findings.items()},
+        {modality: found for modality, (_, found) in made.items()},
+        {modality: check_variances(stored) for modality, stored in gaussians.items()},
         storage,
+        {modality: record for modality, (record, _) in made.items()},
     )
     write_manifest(directory, manifest)
     return manifest
@@ -108,13 +112,22 @@ def _write_gaussians(
 
 
 def _write_shortlist(
-    directory: Path, modality: Modality, gaussians: StoredGaussians, parameters: Parameters
-) -> tuple[SelfRetrieval, Variances]:
-    """Write the index of a modality, over its means as they are stored, and check it."""
-    means = np.asarray(gaussians.means, np.float32)
-    shortlist = KINDS[parameters.shortlist].build(means)
-    shortlist.save(directory / layout.shortlist_file(modality))
-    return check_self_retrieval(shortlist, means), check_variances(gaussians)
+    directory: Path, modality: Modality, gaussians: Mapping[Modality, StoredGaussians], plan: Plan
+) -> tuple[ShortlistRecord, SelfRetrieval]:
+    """Make the shortlist of a modality from what is stored, and write it; the other one asks, if there is any of it."""
+    [other] = (each for each in Modality if each is not modality)
+    asking = other if len(gaussians[other]) else modality
+    made = make(
+        gaussians[modality],
+        Asking(asking, gaussians[asking]),
+        plan.heads[modality],
+        plan.kinds[modality],
+        plan.parameters.shortlist,
+    )
+    made.shortlist.save(directory / layout.shortlist_file(modality))
+    if made.points.heights is not None:
+        np.save(directory / layout.heights_file(modality), made.points.heights)
+    return made.record, check_self_retrieval(made.shortlist, made.points, *made.searched)
 
 
 def _items(entries: Sequence[Entry]) -> Iterator[tuple[int, Item]]:

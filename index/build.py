@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from corpus.manifest import Corpus
 from index.assembly import Origin, Plan, assemble, caption_ids
+from index.choice import MEASURED, Wanted, choose, require_disk
 from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
@@ -24,7 +25,6 @@ from models.errors import ArtifactError, ConfigError, CorpusError
 from models.match import MatchHead
 
 THUMBNAIL_SIDE: Final = 256
-SHORTLIST: Final = "flat"
 
 
 def build(
@@ -34,6 +34,7 @@ def build(
     *,
     skip_bad: bool = False,
     batch: int = 64,
+    shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Manifest:
@@ -48,6 +49,8 @@ def build(
         out: the gallery's folder.
         skip_bad: leave out images that cannot be read, with their captions; the manifest lists them.
         batch: how many images or captions are encoded at once.
+        shortlist: which shortlists are wanted; they are tuned to the model's match heads and measured against them,
+            the calibrated ones where it has them.
         storage: how Gaussians are stored; without it each modality has the smallest that changes no match probability
             by more than 0.001.
         progress: called after every batch.
@@ -56,13 +59,15 @@ def build(
         CorpusError: an image cannot be read, or two items would have the same id.
         ArtifactError: `out` holds something else than a gallery, or is being built by another process, or the model
             gives numbers that are not finite.
-        ConfigError: the model embeds an item as several points, or the storage changes match probabilities too much.
+        ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
+            there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
+            match probabilities too much, and what is encoded is kept for another one.
     """
     _require_one_embedding(model)
     out = out.resolve()
     _require_replaceable(out)
     _require_distinct_ids(corpus)
-    plan = Plan(Parameters(batch, SHORTLIST, THUMBNAIL_SIDE, storage), _heads(model))
+    plan = _plan(model, corpus, out, Parameters(batch, shortlist, THUMBNAIL_SIDE, storage))
     origin = Origin(
         os.path.relpath(model.directory.resolve(), out),
         model.fingerprint,
@@ -78,6 +83,14 @@ def build(
         manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out))
         publish(finished, out)
     return manifest
+
+
+def _plan(model: LoadedModel, corpus: Corpus, out: Path, parameters: Parameters) -> Plan:
+    """How the gallery will be built; refused here when it cannot be."""
+    entries, dim = corpus.entries, model.encoder.config.embed_dim
+    counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
+    require_disk(out, counts.values(), dim)
+    return Plan(parameters, choose(parameters.shortlist, counts, dim), _heads(model))
 
 
 def _heads(model: LoadedModel) -> dict[Modality, MatchHead]:

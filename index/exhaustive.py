@@ -1,29 +1,41 @@
-"""Every item of a modality ranked, block by block: the match probability in closed form over a whole gallery."""
+"""All items of a modality, block by block: their match probabilities in closed form, and their nearest points."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from index.shortlist import Floats, Ranking, Rows
+from index.points import Points
+from index.ranking import Best, Floats, Ranking, Rows
 from index.storage import BLOCK, StoredGaussians
-from models.distances import squared_l2
+from models.distances import pairwise_squared_l2, squared_l2
 from models.gaussian import Gaussian
 from models.match import MatchHead, closed_form
 
 
-def every_probability(query: Gaussian, items: StoredGaussians, head: MatchHead) -> Tensor:
-    """Match probabilities [n] of one query and all items, in closed form; a block of Gaussians in memory at once.
+def probability_blocks(queries: Gaussian, items: StoredGaussians, head: MatchHead) -> Iterator[tuple[int, Tensor]]:
+    """Match probabilities of queries and all items; at no time is more than a block of Gaussians in memory.
 
     Args:
-        query: Gaussian [dim].
+        queries: Gaussian [q, dim].
         items: where they lie.
         head: of the direction of search.
+
+    Yields:
+        a row, and the probabilities [q, up to `BLOCK`] of the items from there on.
     """
-    found = torch.empty(len(items))
     for start, block in items.blocks():
-        found[start : start + BLOCK] = closed_form(query[None], block, head)[0]
+        yield start, closed_form(queries, block, head)
+
+
+def every_probability(query: Gaussian, items: StoredGaussians, head: MatchHead) -> Tensor:
+    """Match probabilities [n] of one query, Gaussian [dim], and all items."""
+    found = torch.empty(len(items))
+    for start, block in probability_blocks(query[None], items, head):
+        found[start : start + BLOCK] = block[0]
     return found
 
 
@@ -44,6 +56,16 @@ def most_probable(query: Gaussian, items: StoredGaussians, probabilities: Tensor
     distances = _squared_distances(query, items, rows)
     order = np.lexsort((rows, distances, -values[rows]))[:k]
     return Ranking(rows[order], distances[order])
+
+
+def nearest(queries: Tensor, points: Points, k: int) -> Rows:
+    """The rows [q, up to k] of the points nearest to the means of queries [q, dim], by squared L2 distance."""
+    best = Best(len(queries), k, largest=False)
+    asking = torch.from_numpy(np.stack([points.query(mean) for mean in queries.numpy()]))
+    for start, block in points.blocks():
+        best.see(pairwise_squared_l2(asking, torch.from_numpy(block)), start)
+    rows: Rows = best.rows.numpy()
+    return rows
 
 
 def _candidates(values: Floats, k: int) -> Rows:

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from index import manifest as layout
 from index.arrays import map_array, open_gaussians
 from index.items import REMEDY, Item, ItemStore, Modality
+from index.loss import Space
 from index.manifest import ITEMS, Manifest, read_manifest
-from index.shortlist import KINDS, Rows, Shortlist
+from index.points import Points
+from index.ranking import Floats, Rows
+from index.shortlist import KINDS, Shortlist
 from index.storage import StoredGaussians
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,16 @@ class Gallery:
         """The number of items of a modality."""
         return self.manifest.counts[modality]
 
-    def shortlist(self, modality: Modality) -> Shortlist:
-        """The index over the means of a modality."""
-        return self._shelves[modality].shortlist
+    def nearest(self, modality: Modality, mean: torch.Tensor, n: int | None = None) -> Rows:
+        """The shortlist of a query: up to n rows of a modality, in the order of the shortlist.
+
+        Args:
+            modality: that answers.
+            mean: [dim] of the query.
+            n: how many; None takes as many as the gallery was measured to need.
+        """
+        shelf, record = self._shelves[modality], self.manifest.shortlists[modality]
+        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n or record.size, record.effort).rows
 
     def gaussians(self, modality: Modality, rows: Sequence[int] | Rows) -> Gaussian:
         """The Gaussians [n, dim] of rows, in their order; float32, on the CPU, a copy.
@@ -156,6 +165,7 @@ class _Shelf:
     gaussians: StoredGaussians
     by_sigma: Rows
     ordered_sigmas: Floats
+    points: Points
     shortlist: Shortlist
 
 
@@ -180,22 +190,25 @@ def _open_shelf(directory: Path, manifest: Manifest, modality: Modality) -> _She
     count, dim = manifest.counts[modality], manifest.dim
     sigmas = map_array(directory / layout.sigmas_file(modality), (count,), np.dtype("<f4"))
     order = np.argsort(sigmas, kind="stable").astype(np.int64)
+    gaussians = open_gaussians(directory, modality, (count, dim), manifest.storage[modality].storage)
+    points = _open_points(directory, manifest, modality, gaussians.means)
     return _Shelf(
-        open_gaussians(directory, modality, (count, dim), manifest.storage[modality].storage),
+        gaussians,
         order,
         sigmas[order],
-        _open_shortlist(directory / layout.shortlist_file(modality), manifest, count),
+        points,
+        _open_shortlist(directory / layout.shortlist_file(modality), manifest.shortlists[modality].kind, points),
     )
 
 
-def _open_shortlist(path: Path, manifest: Manifest, count: int) -> Shortlist:
-    kind = manifest.parameters.shortlist
+def _open_points(directory: Path, manifest: Manifest, modality: Modality, means: npt.NDArray[Any]) -> Points:
+    """The points of a modality's shortlist."""
+    if manifest.shortlists[modality].over is Space.MEAN:
+        return Points(means)
+    return Points(means, map_array(directory / layout.heights_file(modality), means.shape[:1], np.dtype("<f4")))
+
+
+def _open_shortlist(path: Path, kind: str, points: Points) -> Shortlist:
     if kind not in KINDS:
         raise ArtifactError(f"{path} is of kind {kind!r}, which this version of Penumbra lacks: {REMEDY}")
-    shortlist = KINDS[kind].load(path)
-    if (len(shortlist), shortlist.dim) != (count, manifest.dim):
-        raise ArtifactError(
-            f"{path} holds {len(shortlist)} means of {shortlist.dim} dimensions instead of {count} of "
-            f"{manifest.dim}: {REMEDY}"
-        )
-    return shortlist
+    return KINDS[kind].load(path, points)

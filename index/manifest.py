@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from index.choice import Wanted
 from index.findings import SelfRetrieval, Variances
 from index.items import REMEDY, Modality
+from index.shortlisting import ShortlistRecord
 from index.storage import Storage
 from index.storage_error import StorageFinding
 from models.artifact import read_json, sha256, write_json
@@ -41,6 +43,11 @@ def sigmas_file(modality: Modality) -> str:
     return f"{modality.value}.sigmas.npy"
 
 
+def heights_file(modality: Modality) -> str:
+    """The file of a modality's heights, float32 [count], where its shortlist is over lifted means."""
+    return f"{modality.value}.heights.npy"
+
+
 def shortlist_file(modality: Modality) -> str:
     """The file of a modality's faiss index."""
     return f"{modality.value}.faiss"
@@ -69,21 +76,25 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Parameters:
-    """How a gallery was built: images encoded at once, kind of shortlist, longest side of a stored picture, storage.
+    """What was asked for.
 
-    Without a storage that is asked for, each modality has the smallest one whose error is within the limit.
+    Args:
+        batch: items encoded at once.
+        shortlist: which shortlists.
+        thumbnail_side: the longest side of a stored picture.
+        storage: how Gaussians are stored; None gives each modality the smallest whose error is within the limit.
     """
 
     batch: int
-    shortlist: str
+    shortlist: Wanted
     thumbnail_side: int
     storage: Storage | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Parameters:
         """From JSON."""
-        asked = values["storage"]
-        return cls(**{**values, "storage": None if asked is None else Storage(asked)})
+        storage = None if values["storage"] is None else Storage(values["storage"])
+        return cls(**{**values, "shortlist": Wanted(**values["shortlist"]), "storage": storage})
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,7 @@ class Manifest:
         self_retrieval: whether items find themselves, for each modality.
         variances: the state of the variances, for each modality.
         storage: how the Gaussians are stored and what that changes, for each modality.
+        shortlists: what was chosen for the shortlist and measured of it, for each modality.
     """
 
     model: str
@@ -117,12 +129,14 @@ class Manifest:
     self_retrieval: Mapping[Modality, SelfRetrieval]
     variances: Mapping[Modality, Variances]
     storage: Mapping[Modality, StorageFinding]
+    shortlists: Mapping[Modality, ShortlistRecord]
 
     @property
     def fingerprint(self) -> str:
-        """What identifies the gallery's content: SHA-256 (hex) over the model's fingerprint and the files' hashes."""
+        """What identifies its answers: SHA-256 (hex) over the model's fingerprint, the files and the searches."""
         hashes = {name: record.sha256 for name, record in self.files.items()}
-        content = json.dumps([self.model_fingerprint, hashes], sort_keys=True)
+        searched = {modality: [asdict(each.effort), each.size] for modality, each in self.shortlists.items()}
+        content = json.dumps([self.model_fingerprint, hashes, searched], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,6 +159,7 @@ class Manifest:
             "self_retrieval": {m: SelfRetrieval.from_dict(values["self_retrieval"][m]) for m in Modality},
             "variances": {m: Variances.from_dict(values["variances"][m]) for m in Modality},
             "storage": {m: StorageFinding.from_dict(values["storage"][m]) for m in Modality},
+            "shortlists": {m: ShortlistRecord.from_dict(values["shortlists"][m]) for m in Modality},
         }
         return cls(**{**plain, **structured})
 

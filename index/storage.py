@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from index.ranking import Floats, Rows
 from models.gaussian import Gaussian
-
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int64]
 
 BLOCK: Final = 512
 """Items that are read, converted and computed with at once: what is made of them stays in the processor's cache."""
@@ -106,18 +104,31 @@ class StoredGaussians:
         Raises:
             IndexError: there is no such row.
         """
-        if isinstance(rows, slice):
-            return self._decoded(_float32(self.means[rows]), _float32(self.log_variances[rows]))
-        wanted = np.asarray(rows, dtype=np.int64)
-        return self._decoded(_gathered(self.means, wanted), _gathered(self.log_variances, wanted))
+        mean, log_variance = as_float32(self.means, rows), as_float32(self.log_variances, rows)
+        return Gaussian(mean, log_variance if self.coding is None else self.coding.decode_(log_variance))
 
     def blocks(self) -> Iterator[tuple[int, Gaussian]]:
-        """All of them, some thousand at a time, each with the row that it starts at."""
+        """All of them, `BLOCK` at a time, each block with the row that it starts at."""
         for start in range(0, len(self), BLOCK):
             yield start, self.take(slice(start, start + BLOCK))
 
-    def _decoded(self, mean: torch.Tensor, log_variance: torch.Tensor) -> Gaussian:
-        return Gaussian(mean, log_variance if self.coding is None else self.coding.decode_(log_variance))
+
+def as_float32(array: npt.NDArray[Any], rows: Sequence[int] | Rows | slice) -> torch.Tensor:
+    """Rows of an array of numbers or codes, in their order: float32 [k, dim], a copy; a file is read front to back.
+
+    Raises:
+        IndexError: there is no such row.
+    """
+    # The result is allocated by torch, whose memory is aligned the same every time: the matrix products that follow may
+    # round differently on other alignments. And it is converted by torch, since numpy needs twenty times as long.
+    if isinstance(rows, slice):
+        # A copy first, since torch takes no array that is read-only.
+        block = torch.from_numpy(np.array(array[rows]))
+        return torch.empty(block.shape).copy_(block)
+    wanted = np.asarray(rows, dtype=np.int64)
+    order = np.argsort(wanted, kind="stable")
+    read = torch.from_numpy(array[wanted[order]])
+    return read[torch.from_numpy(np.argsort(order))].to(torch.float32)
 
 
 def stored(gaussians: Gaussian, storage: Storage, coding: Coding | None) -> StoredGaussians:
@@ -140,18 +151,3 @@ def _span(gaussians: StoredGaussians) -> tuple[Floats, Floats]:
     ends = [(block.log_variance.amin(0).numpy(), block.log_variance.amax(0).numpy()) for _, block in gaussians.blocks()]
     least, most = zip(*ends, strict=True)
     return np.min(least, 0), np.max(most, 0)
-
-
-def _gathered(array: npt.NDArray[Any], rows: Rows) -> torch.Tensor:
-    """Copy rows as float32, reading the file from front to back."""
-    order = np.argsort(rows, kind="stable")
-    read = torch.from_numpy(array[rows[order]])
-    # The copy is allocated by torch, whose memory is aligned the same every time: the matrix products that follow may
-    # round differently on other alignments.
-    return read[torch.from_numpy(np.argsort(order))].to(torch.float32)
-
-
-def _float32(array: npt.NDArray[Any]) -> torch.Tensor:
-    # A copy first, since torch takes no array that is read-only; and torch, since numpy needs twenty times as long to
-    # make float32 of float16.
-    return torch.empty(array.shape).copy_(torch.from_numpy(np.array(array)))

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from index.exhaustive import nearest
+from index.points import Points
+from index.ranking import spread
 from index.storage import Coding, Storage, StoredGaussians, stored
-from models.distances import pairwise_squared_l2
 from models.gaussian import Gaussian
 from models.match import MatchHead, closed_form
 
@@ -124,19 +125,6 @@ def _difference(head: MatchHead, exact: tuple[Gaussian, Gaussian], changed: tupl
 
 def _sample(asks: StoredGaussians, answers: StoredGaussians) -> Iterator[tuple[Gaussian, Gaussian]]:
     """Queries [1, dim] evenly spread over the rows, each with the items whose means are nearest."""
-    rows = np.unique(np.linspace(0, len(asks) - 1, min(len(asks), QUERIES)).astype(np.int64))
-    queries = asks.take(rows)
-    for place, near in enumerate(_nearest(queries.mean, answers).numpy()):
+    queries = asks.take(spread(len(asks), QUERIES))
+    for place, near in enumerate(nearest(queries.mean, Points(answers.means), NEAREST)):
         yield queries[place][None], answers.take(near)
-
-
-def _nearest(means: Tensor, answers: StoredGaussians) -> Tensor:
-    """[q, k]: the rows of the items nearest to each of the means [q, dim], k ≤ `NEAREST`."""
-    distances, rows = torch.empty(len(means), 0), torch.empty(len(means), 0, dtype=torch.int64)
-    for start, block in answers.blocks():
-        found = pairwise_squared_l2(means, block.mean)
-        numbers = torch.arange(start, start + found.shape[1]).expand(len(means), -1)
-        distances, rows = torch.cat([distances, found], -1), torch.cat([rows, numbers], -1)
-        distances, places = distances.topk(min(NEAREST, distances.shape[1]), largest=False)
-        rows = rows.gather(-1, places)
-    return rows

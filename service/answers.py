@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from index.gallery import Uncertainty
 from index.items import Item, Modality
+from index.loss import Space
 from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
 from models.calibration import Direction
@@ -205,13 +206,33 @@ class ModelInfo(BaseModel):
     calibrated: bool
 
 
+class ShortlistInfo(BaseModel):
+    """Which items get a probability, and what is lost by it."""
+
+    kind: str = Field(description="Of index: flat, sq8, hnsw or ivf_rabitq.")
+    why: str = Field(description="Why this kind.")
+    over: Space = Field(description="Its order: of the means, or of means lifted by the variances (expected, head).")
+    size: int = Field(description="Items that get a probability when a search does not say how many.")
+    held: dict[int, float] = Field(
+        description="Measured share of the ten most probable of all items that a shortlist of each size holds; "
+        "empty where there was nothing to measure."
+    )
+    held_exactly: dict[Space, dict[int, float]] = Field(
+        description="The same for exact shortlists, of the means and of lifted means."
+    )
+    current: bool = Field(
+        description="Whether that was measured with the calibration that answers now; if not, build the gallery again."
+    )
+    verdict: str = Field(description="The same in a sentence.")
+
+
 class GalleryInfo(BaseModel):
     """The gallery that is searched."""
 
     fingerprint: str
     counts: dict[Modality, int]
     created: str = Field(description="UTC, ISO 8601.")
-    shortlist: str = Field(description="The kind of index.")
+    shortlists: dict[Modality, ShortlistInfo] = Field(description="Of the items that answer.")
     variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
     storage: dict[Modality, str] = Field(description="How Gaussians are stored and what that changes, in a sentence.")
 

@@ -4,8 +4,10 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from index.findings import Variances, check_self_retrieval, check_variances
-from index.shortlist import FlatShortlist, Floats
+from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
+from index.points import Points
+from index.ranking import Floats
+from index.shortlist import Effort, FlatShortlist
 from index.storage import StoredGaussians
 
 
@@ -14,9 +16,14 @@ def means(n: int, dim: int = 8) -> Floats:
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
+def self_retrieval(indexed: Floats, stored: Floats) -> SelfRetrieval:
+    """Of an index over some means, checked with others."""
+    return check_self_retrieval(FlatShortlist.build(Points(indexed)), Points(stored), 20, Effort())
+
+
 def test_items_find_themselves() -> None:
     """A sound index passes, at most 200 items being searched."""
-    found = check_self_retrieval(FlatShortlist.build(means(500)), means(500))
+    found = self_retrieval(means(500), means(500))
     assert (found.checked, found.found, found.tied, found.failed) == (200, 200, 0, ())
 
 
@@ -24,7 +31,7 @@ def test_a_wrong_index_is_found_out() -> None:
     """An index in which two means changed places fails for these two, and the verdict says how many."""
     swapped = means(50)
     swapped[[3, 4]] = swapped[[4, 3]]
-    found = check_self_retrieval(FlatShortlist.build(swapped), means(50))
+    found = self_retrieval(swapped, means(50))
     assert found.failed == (3, 4)
     assert found.verdict == "2 of 50 items do not find themselves; build the index again."
 
@@ -33,14 +40,14 @@ def test_equal_means_may_find_each_other() -> None:
     """An item whose mean another one has too passes, and is counted."""
     repeated = means(50)
     repeated[9] = repeated[2]
-    found = check_self_retrieval(FlatShortlist.build(repeated), repeated)
+    found = self_retrieval(repeated, repeated)
     assert (found.found, found.tied, found.failed) == (50, 1, ())
 
 
 def test_nothing_to_check() -> None:
     """No items and one item have verdicts of their own."""
     none = means(0)
-    assert check_self_retrieval(FlatShortlist.build(none), none).verdict == "There is nothing to search."
+    assert self_retrieval(none, none).verdict == "There is nothing to search."
     assert check_variances(StoredGaussians(none, none)).verdict == "There are too few items to judge their variances."
     assert check_variances(StoredGaussians(means(1), means(1))).state is None
 

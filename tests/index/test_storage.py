@@ -192,7 +192,7 @@ def test_what_is_no_number_does_not_hold() -> None:
 @pytest.mark.parametrize("storage", Storage)
 def test_items_find_themselves(gallery_of: Callable[..., Gallery], storage: Storage) -> None:
     """An item that asks for itself is its own nearest, at distance zero, and its percentile counts what is held."""
-    gallery = gallery_of(draw(80), draw(80, seed=1), storage)
+    gallery = gallery_of(draw(80), draw(80, seed=1), storage=storage)
     assert gallery.manifest.storage[Modality.IMAGE].storage is storage
     retriever = Retriever(gallery, HEAD)
     sigmas = gallery.gaussians(Modality.IMAGE, range(80)).sigma
