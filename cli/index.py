@@ -38,7 +38,7 @@ def build_command(
     memory: Annotated[str, typer.Option(help="What both shortlists may take, as in 512MiB or 4GiB.")] = "4GiB",
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
-    wanted = Wanted(kind, over, recall, _bytes(memory))
+    wanted = Wanted(kind, over, recall, memory_bytes(memory))
     corpus = read(data, skip_bad=skip_bad)
     part = corpus if split is None else corpus.split(split)
     show_build(build_gallery(model, part, out, skip_bad, batch, wanted), out)
@@ -82,10 +82,11 @@ def build_gallery(
             batch=batch,
             shortlist=wanted,
             progress=lambda p: report(p.done, p.total),
+            tell=say,
         )
 
 
-def _bytes(text: str) -> int:
+def memory_bytes(text: str) -> int:
     """A number of bytes as people write it."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)?", text.strip())
     if found is None:

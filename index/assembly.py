@@ -63,6 +63,7 @@ def assemble(
     images: Shards,
     captions: Shards,
     left_out: Sequence[LeftOut],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a whole gallery.
 
@@ -74,12 +75,16 @@ def assemble(
         images: shards of the images.
         captions: shards of the captions.
         left_out: what is not in it.
+        tell: told, in sentences, what takes long.
     """
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
     for modality, shards in ((Modality.IMAGE, images), (Modality.TEXT, captions)):
         _write_arrays(directory, modality, (counts[modality], origin.dim), shards())
     shelves = {modality: _Shelf.open(directory, modality) for modality in Modality}
-    made = {modality: _write_shortlist(directory, modality, shelves, plan) for modality in Modality}
+    made: dict[Modality, Made] = {}
+    for modality, count in counts.items():
+        tell(f"{modality}: a shortlist of kind {plan.kinds[modality].kind} over {count:,} items, tuned and measured.")
+        made[modality] = _write_shortlist(directory, modality, shelves, plan)
     pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
     write_items(directory / layout.ITEMS, _items(entries), pictures)
     manifest = Manifest(

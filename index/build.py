@@ -34,6 +34,7 @@ def build(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     progress: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Embed a corpus and write the gallery, replacing one that is there.
 
@@ -49,6 +50,7 @@ def build(
         shortlist: which shortlists are wanted; they are tuned to the model's match heads and measured against them,
             the calibrated ones where it has them.
         progress: called after every batch.
+        tell: told, in sentences, what takes long after the last batch.
 
     Raises:
         CorpusError: an image cannot be read, or two items would have the same id.
@@ -74,7 +76,7 @@ def build(
         embedding.captions(entries)
         finished = _empty_folder(space.directory / "gallery")
         shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
-        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out))
+        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
         publish(finished, out)
     return manifest
 

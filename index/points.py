@@ -37,8 +37,8 @@ class Points:
 
     def take(self, rows: Rows | slice) -> Floats:
         """The points of rows, float32 [k, dim], a copy; rows in their order read a file from front to back."""
-        means = np.asarray(self.means[rows], np.float32)
-        return np.array(means) if self.heights is None else np.column_stack([means, self.heights[rows]])
+        means = np.array(self.means[rows], np.float32)
+        return means if self.heights is None else np.column_stack([means, self.heights[rows]])
 
     def blocks(self) -> Iterator[Floats]:
         """All points, some thousand at a time."""
