@@ -21,6 +21,7 @@ from rich.console import Console
 from index.choice import Choice, Wanted
 from index.items import Modality
 from index.loss import Stored
+from index.points import Points
 from index.shortlist import KINDS, set_threads
 from index.shortlisting import Asking, make
 from models.gaussian import Gaussian
@@ -72,10 +73,10 @@ def kind_times(kind: str, items: Gaussian, asking: Gaussian) -> KindTimes:
     """Make a shortlist of a kind as a gallery would, then search it with queries one at a time, on one thread."""
     stored, asks = (Stored(len(each), each.__getitem__) for each in (items, asking))
     means = items.mean.numpy()
-    made = make(stored, means, Asking(Modality.TEXT, asks), HEAD, Choice(kind, ""), Wanted(kind))
     started = process_time()
-    KINDS[kind].build(made.points)
+    KINDS[kind].build(Points(means))
     built = process_time() - started
+    made = make(stored, means, Asking(Modality.TEXT, asks), HEAD, Choice(kind, ""), Wanted(kind))
     with tempfile.TemporaryDirectory() as folder:
         made.shortlist.save(Path(folder) / "index")
         size = (Path(folder) / "index").stat().st_size

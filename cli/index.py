@@ -59,9 +59,12 @@ def info_command(
 
 
 def _say(name: str, value: object, indent: str = "") -> None:
-    """One fact a line; those of a table below its name."""
+    """One fact a line; those of a table below its name, but for a row of numbers."""
     if not isinstance(value, dict):
         say(f"{indent}{name}: {value}")
+        return
+    if value and all(isinstance(fact, int | float) for fact in value.values()):
+        say(f"{indent}{name}: {', '.join(f'{inner}: {fact:.4g}' for inner, fact in value.items())}")
         return
     say(f"{indent}{name}:")
     for inner, fact in value.items():
