@@ -44,7 +44,7 @@ def build_command(
     ] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
-    wanted = Wanted(kind, over, recall, _bytes(memory))
+    wanted = Wanted(kind, over, recall, memory_bytes(memory))
     corpus = read(data, skip_bad=skip_bad)
     part = corpus if split is None else corpus.split(split)
     show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage), out)
@@ -65,9 +65,12 @@ def info_command(
 
 
 def _say(name: str, value: object, indent: str = "") -> None:
-    """One fact a line; those of a table below its name."""
+    """One fact a line; those of a table below its name, but for a row of numbers."""
     if not isinstance(value, dict):
         say(f"{indent}{name}: {value}")
+        return
+    if value and all(isinstance(fact, int | float) for fact in value.values()):
+        say(f"{indent}{name}: {', '.join(f'{inner}: {fact:.4g}' for inner, fact in value.items())}")
         return
     say(f"{indent}{name}:")
     for inner, fact in value.items():
@@ -99,10 +102,11 @@ def build_gallery(
             shortlist=shortlist,
             storage=storage,
             progress=report,
+            tell=say,
         )
 
 
-def _bytes(text: str) -> int:
+def memory_bytes(text: str) -> int:
     """A number of bytes as people write it."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)?", text.strip())
     if found is None:

@@ -62,6 +62,7 @@ def assemble(
     images: Shards,
     captions: Shards,
     left_out: Sequence[LeftOut],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a whole gallery.
 
@@ -73,11 +74,15 @@ def assemble(
         images: shards of the images.
         captions: shards of the captions.
         left_out: what is not in it.
+        tell: told, in sentences, what takes long.
     """
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
     storage = _write_gaussians(directory, counts, origin.dim, {Modality.IMAGE: images, Modality.TEXT: captions}, plan)
     gaussians = {m: open_gaussians(directory, m, (counts[m], origin.dim), storage[m].storage) for m in Modality}
-    made = {modality: _write_shortlist(directory, modality, gaussians, plan) for modality in Modality}
+    made: dict[Modality, tuple[ShortlistRecord, SelfRetrieval]] = {}
+    for modality, count in counts.items():
+        tell(f"{modality}: a shortlist of kind {plan.kinds[modality].kind} over {count:,} items, tuned and measured.")
+        made[modality] = _write_shortlist(directory, modality, gaussians, plan)
     pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
     write_items(directory / layout.ITEMS, _items(entries), pictures)
     manifest = Manifest(

@@ -37,6 +37,7 @@ def build(
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Embed a corpus and write the gallery, replacing one that is there.
 
@@ -54,6 +55,7 @@ def build(
         storage: how Gaussians are stored; without it each modality has the smallest that changes no match probability
             by more than 0.001.
         progress: called after every batch.
+        tell: told, in sentences, what takes long after the last batch.
 
     Raises:
         CorpusError: an image cannot be read, or two items would have the same id.
@@ -80,7 +82,7 @@ def build(
         embedding.captions(entries)
         finished = _empty_folder(space.directory / "gallery")
         shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
-        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out))
+        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
         publish(finished, out)
     return manifest
 

@@ -16,15 +16,17 @@ import torch
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
+from index.choice import Wanted
 from index.embedding import Progress
 from index.gallery import Gallery
 from index.items import Item, Modality
+from index.loss import Space
 from index.manifest import read_manifest
-from index.retriever import Retriever, SearchOptions
+from index.retriever import ANSWERS, Retriever, SearchOptions
 from index.shards import workspace
 from index.storage import Storage
 from models import checkpoint
-from models.calibration import Direction
+from models.calibration import Calibration, Direction
 from models.checkpoint import LoadedModel
 from models.embedding import EmbeddingConfig
 from models.encoders import Encoder, EncoderConfig
@@ -212,6 +214,53 @@ def test_other_parameters_start_anew(model: LoadedModel, corpus: Corpus, tmp_pat
     seen: list[int] = []
     build(model, corpus, out, batch=5, progress=lambda now: seen.append(now.done))
     assert seen[:3] == [0, 5, 10]
+
+
+def test_other_shortlists_take_up_what_is_finished(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """Batches are encoded once, whatever shortlist is asked for afterwards."""
+    out = tmp_path / "gallery"
+    with pytest.raises(Interrupted):
+        build(model, corpus, out, batch=4, progress=interrupt_at(Modality.TEXT, 8))
+    seen: list[tuple[Modality, int]] = []
+    manifest = build(
+        model,
+        corpus,
+        out,
+        batch=4,
+        shortlist=Wanted("sq8", "lifted", 0.9),
+        progress=lambda now: seen.append((now.modality, now.done)),
+    )
+    assert seen[:2] == [(Modality.IMAGE, 11), (Modality.TEXT, 8)]
+    assert manifest.parameters.shortlist == Wanted("sq8", "lifted", 0.9)
+    assert {record.kind for record in manifest.shortlists.values()} == {"sq8"}
+    assert {record.over for record in manifest.shortlists.values()} == {Space.EXPECTED}
+    assert read_manifest(out) == manifest
+
+
+def test_shortlists_follow_the_head_of_their_direction(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """What is measured is of the calibrated head by which a modality answers, and of the raw one without any."""
+    heads = {direction: MatchHead(5.0 + place, 4.0) for place, direction in enumerate(Direction)}
+    manifest = build(model, corpus, tmp_path / "raw")
+    assert all(each.loss and each.loss.compared_with(model.encoder.match) for each in manifest.shortlists.values())
+    model.encoder.calibration = Calibration(heads, heads, {})
+    try:
+        manifest = build(model, corpus, tmp_path / "calibrated")
+    finally:
+        model.encoder.calibration = None
+    for direction, modality in ANSWERS.items():
+        loss = manifest.shortlists[modality].loss
+        assert loss is not None
+        assert loss.compared_with(heads[direction])
+        assert loss.asked_by == next(each.value for each in Modality if each is not modality)
+
+
+def test_what_cannot_work_is_refused_before_work_starts(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """A kind that so few items cannot train, in a sentence with what to change; nothing is written."""
+    with pytest.raises(ConfigError, match=r"ivf_rabitq is trained on 5,000 items at least, and there are 11 images"):
+        build(model, corpus, tmp_path / "gallery", shortlist=Wanted("ivf_rabitq"))
+    with pytest.raises(ConfigError, match="raise --memory"):
+        build(model, corpus, tmp_path / "gallery", shortlist=Wanted(memory=10))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unreadable_image_is_named(model: LoadedModel, own_corpus: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from index.shortlist import KINDS, Effort, FlatShortlist, Shortlist, set_threads
 from models.errors import ArtifactError
 
 COUNT, DIM = 5_200, 24
+COPIED = 17
 RECALL = {"flat": 1.0, "sq8": 0.999, "hnsw": 0.97, "ivf_rabitq": 0.97}
 """What each kind holds of the 20 nearest of the clustered points below, at the effort below."""
 EFFORT = {"flat": Effort(), "sq8": Effort(1, 2), "hnsw": Effort(128, 2), "ivf_rabitq": Effort(16, 4)}
@@ -39,14 +40,14 @@ class Case:
 
 @cache
 def points_of(lifted: bool) -> Points:
-    """Points in 60 clusters of decaying spectrum; one in twenty is another's copy."""
+    """Points in 60 clusters of decaying spectrum; one in twenty is a copy of the same one."""
     rng = np.random.default_rng(7)
     spectrum = np.arange(1, DIM + 1) ** -0.5
     centres = rng.normal(size=(60, DIM)) * spectrum
     means = centres[rng.integers(0, 60, COUNT)] + 0.4 * rng.normal(size=(COUNT, DIM)) * spectrum
     height = rng.gamma(2, 0.2, COUNT)
     copies = rng.choice(COUNT, COUNT // 20, replace=False)
-    means[copies], height[copies] = means[copies[0]], height[copies[0]]
+    means[copies], height[copies] = means[COPIED], height[COPIED]
     return Points(means.astype(np.float32), height.astype(np.float32) if lifted else None)
 
 
@@ -55,6 +56,8 @@ def case(kind: str, lifted: bool) -> Case:
     points = points_of(lifted)
     rng = np.random.default_rng(8)
     means = points.means[rng.integers(0, COUNT, 40)] + 0.1 * rng.normal(size=(40, DIM)).astype(np.float32)
+    # Around this one everything is equally near.
+    means[0] = points.means[COPIED]
     return Case(KINDS[kind].build(points), points, tuple(points.query(mean) for mean in means))
 
 
