@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from index.choice import Choice, Wanted
 from index.items import Modality
 from index.points import Points
 from index.shortlist import KINDS, set_threads
-from index.shortlisting import Asking, make
+from index.shortlist_choice import Choice, Wanted
+from index.shortlist_tuning import Asking, make
 from index.storage import Storage, stored
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm

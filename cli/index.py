@@ -13,10 +13,11 @@ from cli.show import CONSOLE, progress, say
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
-from index.choice import GIB, MEASURED, Wanted
 from index.describe import describe
 from index.embedding import Progress
 from index.manifest import Manifest
+from index.room import GIB
+from index.shortlist_choice import MEASURED, Wanted
 from index.storage import Storage
 from models import checkpoint
 from models.errors import ConfigError

@@ -14,12 +14,12 @@ import numpy as np
 from corpus.manifest import Entry
 from index import manifest as layout
 from index.arrays import open_gaussians, write_exact, write_stored
-from index.choice import Choice
 from index.findings import SelfRetrieval, check_self_retrieval, check_variances
 from index.items import Item, Modality, write_items
 from index.manifest import FileRecord, LeftOut, Manifest, Parameters, write_manifest
 from index.shards import Shard
-from index.shortlisting import Asking, ShortlistRecord, make
+from index.shortlist_choice import Choice
+from index.shortlist_tuning import Asking, ShortlistRecord, make
 from index.storage import StoredGaussians
 from index.storage_choice import choose_storage
 from index.storage_error import StorageFinding

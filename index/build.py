@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from corpus.manifest import Corpus
 from index.assembly import Origin, Plan, assemble, caption_ids
-from index.choice import MEASURED, Wanted, choose, require_disk
 from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
 from index.retriever import ANSWERS
+from index.room import require_disk
 from index.shards import workspace
+from index.shortlist_choice import MEASURED, Wanted, choose
 from index.storage import Storage
 from models.artifact import publish, read_json
 from models.checkpoint import LoadedModel
@@ -91,7 +92,7 @@ def _plan(model: LoadedModel, corpus: Corpus, out: Path, parameters: Parameters)
     """How the gallery will be built; refused here when it cannot be."""
     entries, dim = corpus.entries, model.encoder.config.embed_dim
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
-    require_disk(out, counts.values(), dim)
+    require_disk(out, sum(counts.values()), dim, parameters.storage)
     return Plan(parameters, choose(parameters.shortlist, counts, dim), _heads(model))
 
 

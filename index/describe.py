@@ -8,7 +8,7 @@ from typing import Any
 
 from index.gallery import Gallery
 from index.items import Modality
-from index.loss import Loss
+from index.shortlist_loss import Loss
 
 
 def describe(directory: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from index.points import Points
 from index.ranking import spread
-from index.shortlist import Effort, Shortlist
+from index.shortlist_contract import Effort, Shortlist
 from index.storage import StoredGaussians
 from models.variances import VarianceState, variance_state
 

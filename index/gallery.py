@@ -14,11 +14,12 @@ import torch
 from index import manifest as layout
 from index.arrays import map_array, open_gaussians
 from index.items import REMEDY, Item, ItemStore, Modality
-from index.loss import Space
 from index.manifest import ITEMS, Manifest, read_manifest
 from index.points import Points
 from index.ranking import Floats, Rows
-from index.shortlist import KINDS, Shortlist
+from index.shortlist import KINDS
+from index.shortlist_contract import Shortlist
+from index.shortlist_loss import Space
 from index.storage import StoredGaussians
 from models.errors import ArtifactError
 from models.gaussian import Gaussian

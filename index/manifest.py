@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from index.choice import Wanted
 from index.findings import SelfRetrieval, Variances
 from index.items import REMEDY, Modality
-from index.shortlisting import ShortlistRecord
+from index.shortlist_choice import Wanted
+from index.shortlist_tuning import ShortlistRecord
 from index.storage import Storage
 from index.storage_error import StorageFinding
 from models.artifact import read_json, sha256, write_json

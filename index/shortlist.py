@@ -1,8 +1,9 @@
 """Which items are worth a closer look: the nearest points by faiss. The one module that imports faiss.
 
-Four kinds meet `Shortlist`. `flat` computes every distance. The others find candidates by codes of a byte or a bit a
-coordinate, and order them by the exact distances to the points themselves, which stay where they lie: what
-these return has exact values in exact order, and all that can be missing is an item that was no candidate.
+A kind is a class that meets `index.shortlist_contract`, and a line of `KINDS`. `flat` computes every distance. The
+others find candidates by codes of a byte or a bit a coordinate, and order them by the exact distances to the points
+themselves, which stay where they lie: what these return has exact values in exact order, and all that can be missing is
+an item that was no candidate.
 """
 
 from __future__ import annotations
@@ -10,66 +11,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import log2, sqrt
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol, Self
+from typing import Any, ClassVar, Final, Self
 
 import faiss
 import numpy as np
 
 from index.points import Points
 from index.ranking import Floats, Ranking, Rows
+from index.shortlist_contract import Effort, Shortlist
 from models.errors import ArtifactError
 
 # Its stubs are older than it is.
 _FAISS: Final[Any] = faiss
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How hard an approximate shortlist looks; an exact one looks at everything.
-
-    Args:
-        reach: lists that are scanned (`ivf_rabitq`), or nodes of the graph that are kept in sight (`hnsw`).
-        refine: candidates for each row asked for, whose exact distances are computed.
-    """
-
-    reach: int = 1
-    refine: int = 1
-
-
-class Shortlist(Protocol):
-    """An index over the points of one modality; row i is the i-th point that it was built from."""
-
-    exact: bool
-    """Whether no row can be missing; effort then changes nothing."""
-    reaches: tuple[int, ...]
-    """The values of `Effort.reach` that are worth trying, ascending."""
-    refines: tuple[int, ...]
-    """Those of `Effort.refine`."""
-
-    @classmethod
-    def build(cls, points: Points) -> Self:
-        """Index points."""
-        ...
-
-    @classmethod
-    def load(cls, path: Path, points: Points) -> Self:
-        """Read what `save` wrote of the same points; raises `ArtifactError` when that cannot be done."""
-        ...
-
-    def save(self, path: Path) -> None:
-        """Write the index to a file."""
-        ...
-
-    def __len__(self) -> int:
-        """The number of points."""
-        ...
-
-    def search(self, point: Floats, n: int, effort: Effort) -> Ranking:
-        """The min(n, len) rows nearest to `point` [dim], by squared L2 distance, ties by row; from any thread."""
-        ...
+ANY_EFFORT: Final = Effort()
 
 
 class FlatShortlist:
@@ -78,6 +36,7 @@ class FlatShortlist:
     exact: bool = True
     reaches: tuple[int, ...] = (1,)
     refines: tuple[int, ...] = (1,)
+    least: int = 1
 
     def __init__(self, index: Any) -> None:
         self._index = index
@@ -92,6 +51,11 @@ class FlatShortlist:
         """Read what `save` wrote; raises `ArtifactError` when that cannot be done."""
         return cls(_read(path, faiss.IndexFlat, points))
 
+    @staticmethod
+    def memory_bytes(count: int, dim: int) -> int:
+        """A float32 a coordinate."""
+        return 4 * count * dim
+
     def save(self, path: Path) -> None:
         """Write the index to a file."""
         faiss.write_index(self._index, str(path))
@@ -99,7 +63,7 @@ class FlatShortlist:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def search(self, point: Floats, n: int, effort: Effort = Effort()) -> Ranking:
+    def search(self, point: Floats, n: int, effort: Effort = ANY_EFFORT) -> Ranking:
         """The min(n, len) rows nearest to `point` [dim], by squared L2 distance, ties by row."""
         n = min(n, len(self))
         if n == 0:
@@ -117,6 +81,7 @@ class _Refined(ABC):
     exact: bool = False
     reaches: tuple[int, ...] = (1,)
     refines: tuple[int, ...] = (1, 2, 4, 8)
+    least: int = 1
     kind: ClassVar[type]
 
     def __init__(self, index: Any, points: Points) -> None:
@@ -132,6 +97,11 @@ class _Refined(ABC):
     def load(cls, path: Path, points: Points) -> Self:
         """Read what `save` wrote of the same points; raises `ArtifactError` when that cannot be done."""
         return cls(_read(path, cls.kind, points), points)
+
+    @staticmethod
+    @abstractmethod
+    def memory_bytes(count: int, dim: int) -> int:
+        """What an index of `count` points of `dim` coordinates takes while it is open, nearly."""
 
     def save(self, path: Path) -> None:
         """Write the index to a file."""
@@ -169,6 +139,11 @@ class CodesShortlist(_Refined):
         codes = faiss.IndexScalarQuantizer(points.dim, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2)
         return cls(_filled(codes, points), points)
 
+    @staticmethod
+    def memory_bytes(count: int, dim: int) -> int:
+        """A byte a coordinate."""
+        return count * dim
+
     def _candidates(self, query: Floats, count: int, reach: int) -> Rows:
         return _found(self._index.search(query, count)[1])
 
@@ -190,6 +165,11 @@ class GraphShortlist(_Refined):
         with _one_thread():
             return cls(_filled(index, points), points)
 
+    @classmethod
+    def memory_bytes(cls, count: int, dim: int) -> int:
+        """Codes and links of four bytes, of which the lowest layer has twice as many; those above add little."""
+        return count * (dim + 4 * 2 * cls.LINKS + 16)
+
     def _candidates(self, query: Floats, count: int, reach: int) -> Rows:
         parameters = _FAISS.SearchParametersHNSW(efSearch=max(reach, count))
         return _found(self._index.search(query, count, params=parameters)[1])
@@ -202,8 +182,7 @@ class ListsShortlist(_Refined):
     """
 
     kind = faiss.IndexPreTransform
-    LEAST: Final = 5_000
-    """Points that training needs."""
+    least: int = 5_000
     SAMPLE: Final = 64
     """Points a list that training sees; faiss asks for 39."""
     QUERY_BITS: Final = 4
@@ -215,7 +194,7 @@ class ListsShortlist(_Refined):
 
     @classmethod
     def build(cls, points: Points) -> Self:
-        """Index points, none or `LEAST` and more of them, on one thread: with several the lists would be others."""
+        """Index points, on one thread: with several the lists would be others."""
         lists = cls.lists(len(points))
         dim = -(-points.dim // 64) * 64
         rotation = faiss.RandomRotationMatrix(points.dim, dim)
@@ -226,6 +205,11 @@ class ListsShortlist(_Refined):
         index = faiss.IndexPreTransform(rotation, codes)
         with _one_thread():
             return cls(_filled(index, points, lists * cls.SAMPLE), points)
+
+    @classmethod
+    def memory_bytes(cls, count: int, dim: int) -> int:
+        """A bit a coordinate, two factors and the row for each point; then the centres of the lists."""
+        return count * (dim // 8 + 16 + 8) + 4 * dim * cls.lists(count)
 
     @staticmethod
     def lists(count: int) -> int:

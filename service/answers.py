@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from index.gallery import Uncertainty
 from index.items import Item, Modality
-from index.loss import Space
 from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
+from index.shortlist_loss import Space
 from models.calibration import Direction
 from service.engine import Answer, Described, EncodedQuery
 from service.schemas import Order

@@ -14,11 +14,11 @@ from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from index.assembly import Origin, Plan, assemble
 from index.build import build
-from index.choice import MEASURED, Wanted, choose
 from index.gallery import Gallery
 from index.items import Modality
 from index.manifest import Parameters
 from index.shards import Shard
+from index.shortlist_choice import MEASURED, Wanted, choose
 from index.storage import Storage
 from models import checkpoint
 from models.checkpoint import LoadedModel

@@ -7,7 +7,8 @@ import numpy as np
 from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
 from index.points import Points
 from index.ranking import Floats
-from index.shortlist import Effort, FlatShortlist
+from index.shortlist import FlatShortlist
+from index.shortlist_contract import Effort
 from index.storage import StoredGaussians
 
 

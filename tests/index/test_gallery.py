@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from index.choice import Wanted
 from index.describe import describe
 from index.gallery import Gallery
 from index.items import Modality
 from index.manifest import read_manifest
-from index.shortlist import Effort
+from index.shortlist_choice import Wanted
+from index.shortlist_contract import Effort
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 

@@ -16,14 +16,14 @@ import torch
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
-from index.choice import Wanted
 from index.embedding import Progress
 from index.gallery import Gallery
 from index.items import Item, Modality
-from index.loss import Space
 from index.manifest import read_manifest
 from index.retriever import ANSWERS, Retriever, SearchOptions
 from index.shards import workspace
+from index.shortlist_choice import Wanted
+from index.shortlist_loss import Space
 from index.storage import Storage
 from models import checkpoint
 from models.calibration import Calibration, Direction

@@ -10,14 +10,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.choice import Wanted
 from index.gallery import Gallery
 from index.items import Modality
-from index.loss import Space
 from index.no_match import NoMatch, NoMatchReason
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from index.shortlist import KINDS
+from index.shortlist_choice import Wanted
+from index.shortlist_loss import Space
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, Noise, TraceTerm

@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 from index.points import Points
 from index.ranking import Floats, Ranking, Rows
-from index.shortlist import KINDS, Effort, FlatShortlist, Shortlist, set_threads
+from index.shortlist import KINDS, FlatShortlist, set_threads
+from index.shortlist_contract import Effort, Shortlist
 from models.errors import ArtifactError
 
 COUNT, DIM = 5_200, 24

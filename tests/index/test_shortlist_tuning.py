@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from index import storage
-from index.choice import Choice, Wanted
 from index.items import Modality
-from index.loss import SIZES, TOP, Curve, Loss, Space, exhaustive
-from index.shortlist import Effort
-from index.shortlisting import QUERIES, UNMEASURED, Asking, Made, ShortlistRecord, choose_space, make
+from index.shortlist_choice import Choice, Wanted
+from index.shortlist_contract import Effort
+from index.shortlist_loss import SIZES, TOP, Curve, Loss, Space, exhaustive
+from index.shortlist_tuning import QUERIES, UNMEASURED, Asking, Made, ShortlistRecord, choose_space, make
 from index.storage import Storage, StoredGaussians
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from index.choice import GIB, Wanted, choose, memory_bytes, require_disk
 from index.items import Modality
 from index.points import Points
+from index.room import GIB, require_disk
 from index.shortlist import KINDS
+from index.shortlist_choice import Wanted, choose
+from index.storage import Storage
 from models.errors import ConfigError
 
 MIB = 2**20
@@ -73,7 +75,7 @@ def test_memory_is_foreseen(kind: str, tmp_path: Path) -> None:
     """What a shortlist takes is within a quarter of the size of its file."""
     means = np.random.default_rng(0).normal(size=(5_500, 65)).astype(np.float32)
     KINDS[kind].build(Points(means)).save(tmp_path / "index")
-    assert memory_bytes(kind, 5_500, 65) == pytest.approx((tmp_path / "index").stat().st_size, rel=0.25)
+    assert KINDS[kind].memory_bytes(5_500, 65) == pytest.approx((tmp_path / "index").stat().st_size, rel=0.25)
 
 
 class Usage(NamedTuple):
@@ -85,15 +87,17 @@ class Usage(NamedTuple):
 
 
 def test_too_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk without room for the Gaussians, twice, is refused; the folder need not be there yet."""
+    """A disk without room for the Gaussians as often as they lie there is refused; the folder need not be there yet."""
 
     def usage(_: Any) -> Usage:
         return Usage(2**40, 2**40, 3 * GIB)
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
-    require_disk(tmp_path / "none" / "gallery", [700_000], 256)
-    with pytest.raises(ConfigError, match=r"gallery needs at least 3\.8 GiB and its disk has 3\.0 GiB free: make room"):
-        require_disk(tmp_path / "none" / "gallery", [500_000, 500_000], 256)
+    require_disk(tmp_path / "none" / "gallery", 600_000, 256, None)
+    with pytest.raises(ConfigError, match=r"gallery needs at least 4\.5 GiB and its disk has 3\.0 GiB free: make room"):
+        require_disk(tmp_path / "none" / "gallery", 1_000_000, 256, None)
+    with pytest.raises(ConfigError, match=r"needs at least 3\.4 GiB"):
+        require_disk(tmp_path / "none" / "gallery", 600_000, 256, Storage.FLOAT32)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from index.choice import Choice, Wanted
 from index.items import Modality
-from index.loss import SIZES, Curve, Loss, Space, Truth, exact_curve, exhaustive, head_fingerprint
 from index.points import Points
 from index.ranking import Rows
-from index.shortlist import KINDS, Effort, Shortlist
+from index.shortlist import KINDS
+from index.shortlist_choice import Choice, Wanted
+from index.shortlist_contract import Effort, Shortlist
+from index.shortlist_loss import SIZES, Curve, Loss, Space, Truth, exact_curve, exhaustive, head_fingerprint
 from index.storage import StoredGaussians
 from models.gaussian import Gaussian
 from models.lifts import expected_penalty, head_penalty, heights
