@@ -22,6 +22,7 @@ from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.retriever import Retriever, SearchOptions
 from index.shards import workspace
+from index.storage import Storage
 from models import checkpoint
 from models.calibration import Direction
 from models.checkpoint import LoadedModel
@@ -98,8 +99,11 @@ def test_gaussians_are_those_of_the_encoder(model: LoadedModel, corpus: Corpus, 
         texts = model.encoder.encode_texts(captions)
         for modality, expected in ((Modality.IMAGE, images), (Modality.TEXT, texts)):
             found = gallery.gaussians(modality, range(len(expected)))
-            torch.testing.assert_close(found.mean, expected.mean, rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(found.log_variance, expected.log_variance, rtol=1e-4, atol=1e-4)
+            # As far as they are stored: in float16, and in codes of 8 bits.
+            assert gallery.manifest.storage[modality].storage is Storage.COMPACT
+            torch.testing.assert_close(found.mean, expected.mean, rtol=6e-4, atol=1e-4)
+            step = (expected.log_variance.amax(0) - expected.log_variance.amin(0)) / 255
+            assert ((found.log_variance - expected.log_variance).abs() <= step / 2 + 1e-4).all()
 
 
 def test_items_are_those_of_the_corpus(corpus: Corpus, built: Path) -> None:
@@ -237,7 +241,7 @@ def test_skip_bad_lists_what_it_left_out(model: LoadedModel, own_corpus: Path, t
         assert gallery.find("i6") is gallery.find("i6#0") is None
         found = gallery.gaussians(Modality.IMAGE, [2])
     expected = model.encoder.encode_images([(own_corpus / "7.png").read_bytes()])
-    torch.testing.assert_close(found.mean, expected.mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.mean, expected.mean, rtol=6e-4, atol=1e-4)
 
 
 def test_what_was_skipped_is_not_forgotten(model: LoadedModel, own_corpus: Path, tmp_path: Path) -> None:
