@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.machine import milliseconds
+from index.rerank import Rerank, match_probabilities
 from models.gaussian import Gaussian
-from models.match import DISTANCE_EPSILON, MatchHead, Noise, closed_form, sampled
+from models.match import DISTANCE_EPSILON, MatchHead, Noise, sampled
 
 RUNS = 15
 
@@ -45,7 +46,7 @@ def rerank_times(threads: int, items: int = 1_000, dim: int = 1_024, samples: in
     ways = (
         lambda: sampled(query, gallery, head, noise),
         lambda: broadcast(query, gallery, head, noise),
-        lambda: closed_form(query[None], gallery, head),
+        lambda: match_probabilities(query, gallery, head, Rerank.CLOSED_FORM, noise),
     )
     runs = np.array([[milliseconds(way) for way in ways] for _ in range(RUNS)])
     products, broadcasts, closed = np.median(runs, 0).tolist()
