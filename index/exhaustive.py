@@ -35,7 +35,7 @@ def every_probability(query: Gaussian, items: StoredGaussians, head: MatchHead) 
     """Match probabilities [n] of one query, Gaussian [dim], and all items."""
     found = torch.empty(len(items))
     for start, block in probability_blocks(query[None], items, head):
-        found[start : start + BLOCK] = block[0]
+        found[start : start + block.shape[1]] = block[0]
     return found
 
 

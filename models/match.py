@@ -236,14 +236,16 @@ def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noi
 def _common_noise_distances(query: Gaussian, items: Gaussian, noise: Noise) -> Tensor:
     """[n, J, K] distances between samples of one query and of n items that share their noise.
 
-    The noise stands on the left of each product: a product with few rows is faster than one with few columns.
+    The noise stands on the left of each product: a product with few rows is faster than one with few columns. What is
+    as large as the items is computed in place: fresh memory costs more than the arithmetic.
     """
-    std = torch.exp2(items.log_variance * (LOG2_E / 2))
+    std = (items.log_variance * (LOG2_E / 2)).exp2_()
     delta = items.mean - query.mean
     shifts = query.std * noise.query
     crossed = (shifts[:, None] * noise.item).flatten(0, 1) @ std.mT
     by_query = shifts.square().sum(-1, keepdim=True) - 2 * (shifts @ delta.mT)
-    by_item = (delta * delta).sum(-1) + 2 * (noise.item @ (delta * std).mT) + noise.squared_item @ (std * std).mT
+    by_item = torch.linalg.vector_norm(delta, dim=-1).square()
+    by_item = by_item + 2 * (noise.item @ delta.mul_(std).mT) + noise.squared_item @ std.square_().mT
     squared = by_query[:, None] + by_item - 2 * crossed.reshape(len(shifts), len(noise.item), -1)
     return torch.sqrt(squared.clamp_min(0) + DISTANCE_EPSILON).movedim(-1, 0)
 
