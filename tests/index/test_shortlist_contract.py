@@ -101,6 +101,15 @@ def test_values_and_order_are_exact(kind: str, lifted: bool) -> None:
         assert len(set(found.rows.tolist())) == 30
 
 
+@every_kind
+def test_equal_distances_come_by_row(kind: str) -> None:
+    """Items on a grid, of which many are equally near in different places, come by row where they are."""
+    means = np.random.default_rng(0).integers(-2, 3, (COUNT, 4)).astype(np.float32)
+    found = KINDS[kind].build(Points(means)).search(np.zeros(4, np.float32), 60, EFFORT[kind])
+    assert len(set(found.values.tolist())) < 10
+    assert np.lexsort((found.rows, found.values)).tolist() == list(range(60))
+
+
 @lifted_or_not
 @every_kind
 def test_it_holds_what_it_states(kind: str, lifted: bool) -> None:
