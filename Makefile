@@ -30,8 +30,8 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.package ## Measures a query's stages and the rerank.
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Removes what these commands made: environment, demo gallery, caches.
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

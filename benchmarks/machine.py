@@ -1,25 +1,65 @@
-"""What a measurement was taken on."""
+"""On what a measurement was made, and how its figures are taken and kept."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
+
+import numpy as np
+import torch
 
 from index.threads import available
 
+PACKAGES = ("torch", "numpy", "faiss-cpu", "hnswlib", "usearch", "fastapi", "uvicorn", "pillow")
+
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, versions, and how busy the machine was besides."""
+    """The machine and the versions of what computes on it."""
     return {
         "processor": _processor(),
+        "architecture": platform.machine(),
         "cores": available(),
         "load_average": os.getloadavg()[0],
+        "memory_bytes": _memory(),
+        "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("torch", "faiss-cpu", "fastapi", "uvicorn", "pillow")},
+        "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """How long a piece of work takes."""
+    start = perf_counter()
+    work()
+    return 1_000 * (perf_counter() - start)
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile."""
+    median, tail = np.percentile(values, [50, 95])
+    return {"p50": float(median), "p95": float(tail)}
+
+
+def resident() -> dict[str, int]:
+    """Bytes of this process in memory: its own, and pages of files that are mapped, which the system may take back."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Rss")}
+    return {"own": 1024 * int(found["RssAnon"]), "mapped_files": 1024 * int(found["RssFile"])}
+
+
+def save(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON, with the machine; figures that the file has of other benchmarks stay."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps({**before, **{name: {"machine": machine(), **each} for name, each in figures.items()}}, indent=2)
+    )
 
 
 def _processor() -> str:
@@ -28,3 +68,18 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
+
+
+def _memory() -> int | None:
+    try:
+        first = Path("/proc/meminfo").read_text().splitlines()[0]
+    except OSError:
+        return None
+    return 1024 * int(first.split()[1])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.machine import milliseconds
+from index.rerank import Rerank, match_probabilities
 from models.gaussian import Gaussian
 from models.match import DISTANCE_EPSILON, MatchHead, Noise, sampled
 
@@ -17,31 +18,40 @@ RUNS = 15
 
 @dataclass(frozen=True)
 class RerankTimes:
-    """Medians over paired runs, and the largest difference of the probabilities."""
+    """Medians over paired runs, the median of their ratios, and the largest difference of the probabilities."""
 
     items: int
     dim: int
     samples: int
+    threads: int
     products_ms: float
     broadcast_ms: float
+    ratio: float
+    closed_form_ms: float
     difference: float
 
 
-def rerank_times(items: int = 1_000, dim: int = 1_024, samples: int = 7) -> RerankTimes:
+@torch.inference_mode()
+def rerank_times(threads: int, items: int = 1_000, dim: int = 1_024, samples: int = 7) -> RerankTimes:
     """Measure both on the same Gaussians and the same noise, one after the other."""
+    torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
     mean = torch.nn.functional.normalize(torch.randn(items + 1, dim, generator=generator), dim=-1)
     both = Gaussian(mean, torch.randn(items + 1, dim, generator=generator) - 7)
     query, gallery = both[0], both[1:]
-    head, noise = MatchHead(10.0, 12.0), Noise.draw(dim, samples, 0)
+    # Probabilities between 0.2 and 0.5: near 0 any two formulas would agree.
+    head, noise = MatchHead(10.0, 22.0), Noise.draw(dim, samples, 0)
     ours = sampled(query, gallery, head, noise).value
     theirs = broadcast(query, gallery, head, noise)
-    pairs = [
-        (_timed(lambda: sampled(query, gallery, head, noise)), _timed(lambda: broadcast(query, gallery, head, noise)))
-        for _ in range(RUNS)
-    ]
-    products, broadcasts = (float(np.median(column)) for column in zip(*pairs, strict=True))
-    return RerankTimes(items, dim, samples, products, broadcasts, float((ours - theirs).abs().max()))
+    ways = (
+        lambda: sampled(query, gallery, head, noise),
+        lambda: broadcast(query, gallery, head, noise),
+        lambda: match_probabilities(query, gallery, head, Rerank.CLOSED_FORM, noise),
+    )
+    runs = np.array([[milliseconds(way) for way in ways] for _ in range(RUNS)])
+    products, broadcasts, closed = np.median(runs, 0).tolist()
+    ratio, difference = float(np.median(runs[:, 1] / runs[:, 0])), float((ours - theirs).abs().max())
+    return RerankTimes(items, dim, samples, threads, products, broadcasts, ratio, closed, difference)
 
 
 def broadcast(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> Tensor:
@@ -49,9 +59,3 @@ def broadcast(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -
     q, x = query.sample(noise.query), items.sample(noise.item)
     distances = ((x[:, None] - q[:, None]).square().sum(-1) + DISTANCE_EPSILON).sqrt()
     return torch.sigmoid(head.shift - head.scale * distances).mean((-1, -2))
-
-
-def _timed(work: object) -> float:
-    start = perf_counter()
-    work()  # type: ignore[operator]
-    return 1_000 * (perf_counter() - start)

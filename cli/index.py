@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,11 +14,18 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
 from index.describe import describe
+from index.embedding import Progress
 from index.manifest import Manifest
+from index.room import GIB
+from index.shortlist_choice import MEASURED, Wanted
+from index.storage import Storage
 from index.threads import pin
 from models import checkpoint
+from models.errors import ConfigError
 
 app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_help=True)
+
+UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": GIB, "T": 2**40}
 
 
 @app.command("build")
@@ -28,12 +36,22 @@ def build_command(
     split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
     skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,
     batch: Annotated[int, typer.Option(min=1, help="Items encoded at once.")] = 64,
+    kind: Annotated[str, typer.Option(help="Of shortlist: auto, flat, sq8, hnsw or ivf_rabitq.")] = "auto",
+    over: Annotated[str, typer.Option(help="What it is over: auto (as measured), mean or lifted.")] = "auto",
+    recall: Annotated[float, typer.Option(help="Share of the ten most probable items that it is to hold.")] = 0.99,
+    memory: Annotated[str, typer.Option(help="What both shortlists may take, as in 512MiB or 4GiB.")] = "4GiB",
+    storage: Annotated[
+        Storage | None,
+        typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
     pin(threads)
+    wanted = Wanted(kind, over, recall, memory_bytes(memory))
     corpus = read(data, skip_bad=skip_bad)
-    show_build(build_gallery(model, corpus if split is None else corpus.split(split), out, skip_bad, batch), out)
+    part = corpus if split is None else corpus.split(split)
+    show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage), out)
 
 
 @app.command("info")
@@ -51,20 +69,53 @@ def info_command(
 
 
 def _say(name: str, value: object, indent: str = "") -> None:
-    """One fact a line; those of a table below its name."""
+    """One fact a line; those of a table below its name, but for a row of numbers."""
     if not isinstance(value, dict):
         say(f"{indent}{name}: {value}")
+        return
+    if value and all(isinstance(fact, int | float) for fact in value.values()):
+        say(f"{indent}{name}: {', '.join(f'{inner}: {fact:.4g}' for inner, fact in value.items())}")
         return
     say(f"{indent}{name}:")
     for inner, fact in value.items():
         _say(inner, fact, indent + "  ")
 
 
-def build_gallery(model: Path, corpus: Corpus, out: Path, skip_bad: bool = False, batch: int = 64) -> Manifest:
+def build_gallery(
+    model: Path,
+    corpus: Corpus,
+    out: Path,
+    skip_bad: bool = False,
+    batch: int = 64,
+    shortlist: Wanted = MEASURED,
+    storage: Storage | None = None,
+) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
-    with progress("embedding") as report:
-        return build(loaded, corpus, out, skip_bad=skip_bad, batch=batch, progress=lambda p: report(p.done, p.total))
+    with progress("embedding") as bar:
+
+        def report(now: Progress) -> None:
+            bar(now.done, now.total)
+
+        return build(
+            loaded,
+            corpus,
+            out,
+            skip_bad=skip_bad,
+            batch=batch,
+            shortlist=shortlist,
+            storage=storage,
+            progress=report,
+            tell=say,
+        )
+
+
+def memory_bytes(text: str) -> int:
+    """A number of bytes as people write it."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)?", text.strip())
+    if found is None:
+        raise ConfigError(f"{text!r} is no amount of memory: write it as 512MiB or 4GiB")
+    return int(float(found[1]) * UNITS[found[2]])
 
 
 def show_build(manifest: Manifest, out: Path) -> None:
@@ -74,4 +125,7 @@ def show_build(manifest: Manifest, out: Path) -> None:
     for modality, found in manifest.self_retrieval.items():
         say(f"{modality}: {found.verdict}")
         say(f"{modality}: {manifest.variances[modality].verdict}")
+        say(f"{modality}: {manifest.storage[modality].verdict}")
+        record = manifest.shortlists[modality]
+        say(f"{modality}: shortlist {record.kind}. {record.why} {record.verdict}")
     say(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

@@ -71,6 +71,7 @@ def _plain(result: SearchResult) -> dict[str, Any]:
     return {
         "results": hits,
         "expected_matches": result.expected_matches,
+        "ranked": result.ranked,
         "calibrated": result.calibrated,
         "familiarity": result.familiarity,
         "no_match": None if result.no_match is None else asdict(result.no_match),
@@ -92,4 +93,4 @@ def _show(result: SearchResult) -> None:
     if result.no_match is not None:
         say(result.no_match.detail, "yellow")
     else:
-        say(f"About {result.expected_matches:.1f} matches expected.")
+        say(f"About {result.expected_matches:.1f} matches expected among {result.ranked:,} items ranked.")

@@ -8,8 +8,18 @@ from math import isnan
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from corpus.manifest import Corpus
 from evaluation.confidence import Confidence
@@ -33,6 +43,14 @@ def say_left_out(corpus: Corpus) -> None:
         say(f"left out: {problem.where}: {problem.what}")
 
 
+class _Rate(ProgressColumn):
+    """How many are done in a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing while there is no rate."""
+        return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """A progress bar on stderr, where that is a terminal; what it yields is told (done, total)."""
@@ -40,6 +58,7 @@ def progress(title: str) -> Iterator[Report]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

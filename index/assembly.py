@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from torch import Tensor
 
 from corpus.manifest import Entry
 from index import manifest as layout
-from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
+from index.arrays import open_gaussians, write_exact, write_stored
+from index.findings import SelfRetrieval, check_self_retrieval, check_variances
 from index.items import Item, Modality, write_items
 from index.manifest import FileRecord, LeftOut, Manifest, Parameters, write_manifest
 from index.shards import Shard
-from index.shortlist import KINDS
+from index.shortlist_choice import Choice
+from index.shortlist_tuning import Asking, ShortlistRecord, make
+from index.storage import StoredGaussians
+from index.storage_choice import choose_storage
+from index.storage_error import StorageFinding
+from models.match import MatchHead
 
 Shards = Callable[[], Iterable[Shard]]
 """Reads all shards of a modality, in order, as often as it is called."""
@@ -34,32 +39,50 @@ class Origin:
     dim: int
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How a gallery is to be built.
+
+    Args:
+        parameters: what was asked for.
+        kinds: the kind of shortlist of each modality.
+        heads: the match head of the direction in which each modality answers.
+    """
+
+    parameters: Parameters
+    kinds: Mapping[Modality, Choice]
+    heads: Mapping[Modality, MatchHead]
+
+
 def assemble(
     directory: Path,
     origin: Origin,
-    parameters: Parameters,
+    plan: Plan,
     entries: Sequence[Entry],
     images: Shards,
     captions: Shards,
     left_out: Sequence[LeftOut],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Write a whole gallery.
 
     Args:
         directory: an empty folder.
         origin: the model and the corpus.
-        parameters: how it is being built.
+        plan: how it is to be built.
         entries: those kept, in the order of the images' Gaussians; their captions, in that of the captions'.
         images: shards of the images.
         captions: shards of the captions.
         left_out: what is not in it.
+        tell: told, in sentences, what takes long.
     """
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
-    shards = {Modality.IMAGE: images, Modality.TEXT: captions}
-    findings = {
-        modality: _write_shelf(directory, modality, (counts[modality], origin.dim), shards[modality], parameters)
-        for modality in Modality
-    }
+    storage = _write_gaussians(directory, counts, origin.dim, {Modality.IMAGE: images, Modality.TEXT: captions}, plan)
+    gaussians = {m: open_gaussians(directory, m, (counts[m], origin.dim), storage[m].storage) for m in Modality}
+    made: dict[Modality, tuple[ShortlistRecord, SelfRetrieval]] = {}
+    for modality, count in counts.items():
+        tell(f"{modality}: a shortlist of kind {plan.kinds[modality].kind} over {count:,} items, tuned and measured.")
+        made[modality] = _write_shortlist(directory, modality, gaussians, plan)
     pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
     write_items(directory / layout.ITEMS, _items(entries), pictures)
     manifest = Manifest(
@@ -69,50 +92,47 @@ def assemble(
         origin.dim,
         counts,
         datetime.now(UTC).isoformat(timespec="seconds"),
-        parameters,
+        plan.parameters,
         {path.name: FileRecord.of(path) for path in sorted(directory.iterdir())},
         tuple(left_out),
-        {modality: found[0] for modality, found in findings.items()},
-        {modality: found[1] for modality, found in findings.items()},
+        {modality: found for modality, (_, found) in made.items()},
+        {modality: check_variances(stored) for modality, stored in gaussians.items()},
+        storage,
+        {modality: record for modality, (record, _) in made.items()},
     )
     write_manifest(directory, manifest)
     return manifest
 
 
-def _write_shelf(
-    directory: Path, modality: Modality, shape: tuple[int, int], shards: Shards, parameters: Parameters
-) -> tuple[SelfRetrieval, Variances]:
-    """Write the arrays and the index of a modality, and check them."""
-    _write_arrays(directory, modality, shape, shards())
-    means = np.load(directory / layout.means_file(modality), mmap_mode="r")
-    log_variances = np.load(directory / layout.log_variances_file(modality), mmap_mode="r")
-    shortlist = KINDS[parameters.shortlist].build(means)
-    shortlist.save(directory / layout.shortlist_file(modality))
-    return check_self_retrieval(shortlist, means), check_variances(means, log_variances)
+def _write_gaussians(
+    directory: Path, counts: Mapping[Modality, int], dim: int, shards: Mapping[Modality, Shards], plan: Plan
+) -> dict[Modality, StorageFinding]:
+    """Write the arrays of both modalities: aside in float32, and from there as they are to be stored."""
+    with TemporaryDirectory(dir=directory) as aside:
+        exact = {m: write_exact(Path(aside), m, (counts[m], dim), shards[m]()) for m in Modality}
+        chosen = {m: choose_storage(m, exact, plan.parameters.storage, plan.heads) for m in Modality}
+        for modality, (finding, coding) in chosen.items():
+            write_stored(directory, modality, exact[modality], finding.storage, coding)
+    return {modality: finding for modality, (finding, _) in chosen.items()}
 
 
-def _write_arrays(directory: Path, modality: Modality, shape: tuple[int, int], shards: Iterable[Shard]) -> None:
-    """Write means, log-variances and sigmas as .npy, piece by piece, so that they need not fit into memory."""
-    with (
-        _open_array(directory / layout.means_file(modality), shape) as means,
-        _open_array(directory / layout.log_variances_file(modality), shape) as log_variances,
-        _open_array(directory / layout.sigmas_file(modality), shape[:1]) as sigmas,
-    ):
-        for shard in shards:
-            means.write(_raw(shard.gaussians.mean))
-            log_variances.write(_raw(shard.gaussians.log_variance))
-            sigmas.write(_raw(shard.gaussians.sigma))
-
-
-def _open_array(path: Path, shape: tuple[int, ...]) -> BinaryIO:
-    """A new .npy file of float32, up to its numbers."""
-    file = path.open("wb")
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    return file
-
-
-def _raw(tensor: Tensor) -> bytes:
-    return tensor.numpy().astype("<f4").tobytes()
+def _write_shortlist(
+    directory: Path, modality: Modality, gaussians: Mapping[Modality, StoredGaussians], plan: Plan
+) -> tuple[ShortlistRecord, SelfRetrieval]:
+    """Make the shortlist of a modality from what is stored, and write it; the other one asks, if there is any of it."""
+    [other] = (each for each in Modality if each is not modality)
+    asking = other if len(gaussians[other]) else modality
+    made = make(
+        gaussians[modality],
+        Asking(asking, gaussians[asking]),
+        plan.heads[modality],
+        plan.kinds[modality],
+        plan.parameters.shortlist,
+    )
+    made.shortlist.save(directory / layout.shortlist_file(modality))
+    if made.points.heights is not None:
+        np.save(directory / layout.heights_file(modality), made.points.heights)
+    return made.record, check_self_retrieval(made.shortlist, made.points, *made.searched)
 
 
 def _items(entries: Sequence[Entry]) -> Iterator[tuple[int, Item]]:

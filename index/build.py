@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from corpus.manifest import Corpus
-from index.assembly import Origin, assemble, caption_ids
+from index.assembly import Origin, Plan, assemble, caption_ids
 from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
+from index.retriever import ANSWERS
+from index.room import require_disk
 from index.shards import workspace
+from index.shortlist_choice import MEASURED, Wanted, choose
+from index.storage import Storage
 from models.artifact import publish, read_json
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, ConfigError, CorpusError
+from models.match import MatchHead
 
 THUMBNAIL_SIDE: Final = 256
-SHORTLIST: Final = "flat"
 
 
 def build(
@@ -31,7 +35,10 @@ def build(
     *,
     skip_bad: bool = False,
     batch: int = 64,
+    shortlist: Wanted = MEASURED,
+    storage: Storage | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
     """Embed a corpus and write the gallery, replacing one that is there.
 
@@ -44,39 +51,61 @@ def build(
         out: the gallery's folder.
         skip_bad: leave out images that cannot be read, with their captions; the manifest lists them.
         batch: how many images or captions are encoded at once.
+        shortlist: which shortlists are wanted; they are tuned to the model's match heads and measured against them,
+            the calibrated ones where it has them.
+        storage: how Gaussians are stored; without it each modality has the smallest that changes no match probability
+            by more than 0.001.
         progress: called after every batch.
+        tell: told, in sentences, what takes long after the last batch.
 
     Raises:
         CorpusError: an image cannot be read, or two items would have the same id.
         ArtifactError: `out` holds something else than a gallery, or is being built by another process, or the model
             gives numbers that are not finite.
-        ConfigError: the model embeds an item as several points.
+        ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
+            there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
+            match probabilities too much, and what is encoded is kept for another one.
     """
     _require_one_embedding(model)
     out = out.resolve()
     _require_replaceable(out)
     _require_distinct_ids(corpus)
-    parameters = Parameters(batch, SHORTLIST, THUMBNAIL_SIDE)
+    plan = _plan(model, corpus, out, Parameters(batch, shortlist, THUMBNAIL_SIDE, storage))
     origin = Origin(
         os.path.relpath(model.directory.resolve(), out),
         model.fingerprint,
         corpus.fingerprint,
         model.encoder.config.embed_dim,
     )
-    with workspace(out, _plan(origin, parameters)) as space:
-        embedding = Embedding(model, space, parameters, progress)
+    with workspace(out, _shards_depend_on(origin, plan.parameters)) as space:
+        embedding = Embedding(model, space, plan.parameters, progress)
         entries, left_out = embedding.images(corpus, skip_bad)
         embedding.captions(entries)
         finished = _empty_folder(space.directory / "gallery")
         shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
-        manifest = assemble(finished, origin, parameters, entries, *shards, (*_skipped(corpus), *left_out))
+        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
         publish(finished, out)
     return manifest
 
 
-def _plan(origin: Origin, parameters: Parameters) -> dict[str, Any]:
-    """What finished shards depend on."""
-    return {"schema": SCHEMA, **asdict(origin), **asdict(parameters)}
+def _plan(model: LoadedModel, corpus: Corpus, out: Path, parameters: Parameters) -> Plan:
+    """How the gallery will be built; refused here when it cannot be."""
+    entries, dim = corpus.entries, model.encoder.config.embed_dim
+    counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
+    require_disk(out, sum(counts.values()), dim, parameters.storage)
+    return Plan(parameters, choose(parameters.shortlist, counts, dim), _heads(model))
+
+
+def _heads(model: LoadedModel) -> dict[Modality, MatchHead]:
+    """The heads that the service will use, calibrated where they are."""
+    calibrated = model.encoder.calibration.heads if model.encoder.calibration else {}
+    return {modality: calibrated.get(direction, model.encoder.match) for direction, modality in ANSWERS.items()}
+
+
+def _shards_depend_on(origin: Origin, parameters: Parameters) -> dict[str, Any]:
+    """What has to be the same for finished shards to be taken up: not what is made of them later."""
+    shards = {"batch": parameters.batch, "thumbnail_side": parameters.thumbnail_side}
+    return {"schema": SCHEMA, **asdict(origin), **shards}
 
 
 def _skipped(corpus: Corpus) -> Iterator[LeftOut]:
@@ -113,9 +142,10 @@ def _require_replaceable(out: Path) -> None:
 
 
 def _require_distinct_ids(corpus: Corpus) -> None:
-    images = {entry.id for entry in corpus.entries}
-    for entry in corpus.entries:
-        clash = images.intersection(caption_ids(entry))
+    # An id that could be a caption's has a # in it, and hardly any has: the others need not be kept.
+    suspects = {entry.id for entry in corpus.entries if "#" in entry.id}
+    for entry in corpus.entries if suspects else ():
+        clash = suspects.intersection(caption_ids(entry))
         if clash:
             raise CorpusError(
                 f"{corpus.root}: {min(clash)!r} is the id of an image and would be that of a caption of {entry.id!r}; "

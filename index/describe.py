@@ -8,6 +8,7 @@ from typing import Any
 
 from index.gallery import Gallery
 from index.items import Modality
+from index.shortlist_loss import Loss
 
 
 def describe(directory: Path) -> dict[str, Any]:
@@ -33,11 +34,29 @@ def describe(directory: Path) -> dict[str, Any]:
 
 
 def _describe_modality(gallery: Gallery, modality: Modality) -> dict[str, Any]:
+    record = gallery.manifest.shortlists[modality]
     found, variances = gallery.manifest.self_retrieval[modality], gallery.manifest.variances[modality]
     return {
         "count": gallery.count(modality),
         "self_retrieval": found.verdict,
+        "shortlist": {
+            "kind": record.kind,
+            "why": record.why,
+            "over": record.over.value,
+            "effort": asdict(record.effort),
+            "size": record.size,
+            "loss": record.verdict,
+            "held": _held(record.loss),
+        },
         "variances": variances.verdict,
+        "storage": gallery.manifest.storage[modality].verdict,
         "steady_dimensions": variances.state.steady_dimensions if variances.state else 0,
         "collapsed_dimensions": variances.state.collapsed_dimensions if variances.state else 0,
     }
+
+
+def _held(loss: Loss | None) -> dict[str, Any]:
+    """The curves: the share of the ten most probable that each size holds, of exact shortlists and of the built one."""
+    if loss is None:
+        return {}
+    return {"built": loss.by_size, **{space.value: curve for space, curve in loss.exactly_by_size.items()}}

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import torch
 
-from index.shortlist import Floats, Shortlist
-from models.gaussian import Gaussian
+from index.points import Points
+from index.ranking import spread
+from index.shortlist_contract import Effort, Shortlist
+from index.storage import StoredGaussians
 from models.variances import VarianceState, variance_state
 
 SELF_RETRIEVAL_SAMPLE: Final = 200
@@ -19,9 +20,9 @@ VARIANCE_SAMPLE: Final = 10_000
 
 @dataclass(frozen=True)
 class SelfRetrieval:
-    """How many of the sampled items are the nearest to their own mean; `failed` are rows of those that are not.
+    """How many of the sampled items are the nearest to their own point; `failed` are rows of those that are not.
 
-    An item that shares its mean with another one (`tied`) may come after it.
+    An item that shares its point with another one (`tied`) may come after it.
     """
 
     checked: int
@@ -62,28 +63,20 @@ class Variances:
         return cls(None if state is None else VarianceState.from_dict({**beside, **state}))
 
 
-def check_self_retrieval(shortlist: Shortlist, means: Floats) -> SelfRetrieval:
-    """Search up to 200 items, evenly spread over the rows, with their own means [n, dim]."""
-    rows = _spread(len(means), SELF_RETRIEVAL_SAMPLE)
-    nearest = [shortlist.search(means[row], 1).rows.tolist() for row in rows]
-    itself = [found == [row] for row, found in zip(rows, nearest, strict=True)]
+def check_self_retrieval(shortlist: Shortlist, points: Points, size: int, effort: Effort) -> SelfRetrieval:
+    """Search up to 200 items, evenly spread over the rows, with their own points, as any search of a size is done."""
+    rows, own_points = spread(len(points), SELF_RETRIEVAL_SAMPLE), points.sample(SELF_RETRIEVAL_SAMPLE)
+    nearest = [shortlist.search(point, size, effort).rows[:1] for point in own_points]
+    itself = [found.tolist() == [row] for row, found in zip(rows, nearest, strict=True)]
     tied = [
-        not own and bool(found) and np.array_equal(means[found[0]], means[row])
-        for row, found, own in zip(rows, nearest, itself, strict=True)
+        not own and np.array_equal(points.take(found)[0], point)
+        for point, found, own in zip(own_points, nearest, itself, strict=True)
     ]
-    failed = tuple(row for row, own, tie in zip(rows, itself, tied, strict=True) if not own and not tie)
+    failed = tuple(row for row, own, tie in zip(rows.tolist(), itself, tied, strict=True) if not own and not tie)
     return SelfRetrieval(len(rows), len(rows) - len(failed), sum(tied), failed)
 
 
-def check_variances(means: Floats, log_variances: Floats) -> Variances:
-    """Measure the variances of Gaussians [n, dim], on up to 10,000 of them evenly spread over the rows."""
-    rows = _spread(len(means), VARIANCE_SAMPLE)
-    if len(rows) < 2:
-        return Variances(None)
-    sample = Gaussian(torch.from_numpy(means[rows]), torch.from_numpy(log_variances[rows]))
-    return Variances(variance_state(sample))
-
-
-def _spread(count: int, sample: int) -> list[int]:
-    """Up to `sample` of the rows 0 … count − 1, evenly spread, each once."""
-    return sorted({int(row) for row in np.linspace(0, count - 1, min(count, sample))})
+def check_variances(gaussians: StoredGaussians) -> Variances:
+    """Measure the variances of a modality, on up to 10,000 of its items evenly spread over the rows."""
+    rows = spread(len(gaussians), VARIANCE_SAMPLE)
+    return Variances(None if len(rows) < 2 else variance_state(gaussians.take(rows)))

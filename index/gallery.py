@@ -12,13 +12,17 @@ import numpy.typing as npt
 import torch
 
 from index import manifest as layout
+from index.arrays import map_array, open_gaussians
 from index.items import REMEDY, Item, ItemStore, Modality
 from index.manifest import ITEMS, Manifest, read_manifest
-from index.shortlist import KINDS, Rows, Shortlist
+from index.points import Points
+from index.ranking import Floats, Rows
+from index.shortlist import KINDS
+from index.shortlist_contract import Shortlist
+from index.shortlist_loss import Space
+from index.storage import StoredGaussians
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,16 @@ class Gallery:
         """The number of items of a modality."""
         return self.manifest.counts[modality]
 
-    def shortlist(self, modality: Modality) -> Shortlist:
-        """The index over the means of a modality."""
-        return self._shelves[modality].shortlist
+    def nearest(self, modality: Modality, mean: torch.Tensor, n: int | None = None) -> Rows:
+        """The shortlist of a query: up to n rows of a modality, in the order of the shortlist.
+
+        Args:
+            modality: that answers.
+            mean: [dim] of the query.
+            n: how many; None takes as many as the gallery was measured to need.
+        """
+        shelf, record = self._shelves[modality], self.manifest.shortlists[modality]
+        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n or record.size, record.effort).rows
 
     def gaussians(self, modality: Modality, rows: Sequence[int] | Rows) -> Gaussian:
         """The Gaussians [n, dim] of rows, in their order; float32, on the CPU, a copy.
@@ -101,9 +112,11 @@ class Gallery:
         Raises:
             IndexError: there is no such row.
         """
-        shelf = self._shelves[modality]
-        wanted = np.asarray(rows, dtype=np.int64)
-        return Gaussian(_gather(shelf.means, wanted), _gather(shelf.log_variances, wanted))
+        return self._shelves[modality].gaussians.take(rows)
+
+    def stored(self, modality: Modality) -> StoredGaussians:
+        """The Gaussians of a modality where they lie, for what goes through all of them."""
+        return self._shelves[modality].gaussians
 
     def items(self, modality: Modality, rows: Sequence[int] | Rows) -> tuple[Item, ...]:
         """The items of rows, in their order; raises `IndexError` when there is no such row."""
@@ -148,12 +161,12 @@ class Gallery:
 
 @dataclass(frozen=True, eq=False)
 class _Shelf:
-    """One modality: means and log-variances [n, dim], rows in the order of σ [n], σ in that order [n]."""
+    """One modality: its Gaussians [n], rows in the order of σ [n], σ in that order [n]."""
 
-    means: Floats
-    log_variances: Floats
+    gaussians: StoredGaussians
     by_sigma: Rows
     ordered_sigmas: Floats
+    points: Points
     shortlist: Shortlist
 
 
@@ -176,48 +189,27 @@ def _check_sizes(directory: Path, manifest: Manifest) -> None:
 
 def _open_shelf(directory: Path, manifest: Manifest, modality: Modality) -> _Shelf:
     count, dim = manifest.counts[modality], manifest.dim
-    sigmas = _map(directory / layout.sigmas_file(modality), (count,))
+    sigmas = map_array(directory / layout.sigmas_file(modality), (count,), np.dtype("<f4"))
     order = np.argsort(sigmas, kind="stable").astype(np.int64)
+    gaussians = open_gaussians(directory, modality, (count, dim), manifest.storage[modality].storage)
+    points = _open_points(directory, manifest, modality, gaussians.means)
     return _Shelf(
-        _map(directory / layout.means_file(modality), (count, dim)),
-        _map(directory / layout.log_variances_file(modality), (count, dim)),
+        gaussians,
         order,
         sigmas[order],
-        _open_shortlist(directory / layout.shortlist_file(modality), manifest, count),
+        points,
+        _open_shortlist(directory / layout.shortlist_file(modality), manifest.shortlists[modality].kind, points),
     )
 
 
-def _map(path: Path, shape: tuple[int, ...]) -> Floats:
-    """A float32 array of this shape, memory-mapped."""
-    try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}): {REMEDY}") from error
-    if array.shape != shape or array.dtype != np.float32:
-        raise ArtifactError(
-            f"{path} holds {array.dtype} {list(array.shape)} instead of float32 {list(shape)}: {REMEDY}"
-        )
-    return array
+def _open_points(directory: Path, manifest: Manifest, modality: Modality, means: npt.NDArray[Any]) -> Points:
+    """The points of a modality's shortlist."""
+    if manifest.shortlists[modality].over is Space.MEAN:
+        return Points(means)
+    return Points(means, map_array(directory / layout.heights_file(modality), means.shape[:1], np.dtype("<f4")))
 
 
-def _open_shortlist(path: Path, manifest: Manifest, count: int) -> Shortlist:
-    kind = manifest.parameters.shortlist
+def _open_shortlist(path: Path, kind: str, points: Points) -> Shortlist:
     if kind not in KINDS:
         raise ArtifactError(f"{path} is of kind {kind!r}, which this version of Penumbra lacks: {REMEDY}")
-    shortlist = KINDS[kind].load(path)
-    if (len(shortlist), shortlist.dim) != (count, manifest.dim):
-        raise ArtifactError(
-            f"{path} holds {len(shortlist)} means of {shortlist.dim} dimensions instead of {count} of "
-            f"{manifest.dim}: {REMEDY}"
-        )
-    return shortlist
-
-
-def _gather(array: Floats, rows: Rows) -> torch.Tensor:
-    """Copy rows, reading the file from front to back."""
-    order = np.argsort(rows, kind="stable")
-    # Allocated by torch, whose memory is aligned the same every time: the matrix products that follow may round
-    # differently on other alignments.
-    gathered = torch.empty(len(rows), array.shape[1])
-    gathered.numpy()[order] = array[rows[order]]
-    return gathered
+    return KINDS[kind].load(path, points)

@@ -11,27 +11,41 @@ from typing import Any, Final
 
 from index.findings import SelfRetrieval, Variances
 from index.items import REMEDY, Modality
+from index.shortlist_choice import Wanted
+from index.shortlist_tuning import ShortlistRecord
+from index.storage import Storage
+from index.storage_error import StorageFinding
 from models.artifact import read_json, sha256, write_json
 from models.errors import ArtifactError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 MANIFEST: Final = "manifest.json"
 ITEMS: Final = "items.sqlite"
 
 
 def means_file(modality: Modality) -> str:
-    """The file of a modality's means, float32 [count, dim]."""
+    """The file of a modality's means [count, dim]; `index.storage` says in which type."""
     return f"{modality.value}.means.npy"
 
 
 def log_variances_file(modality: Modality) -> str:
-    """The file of a modality's log-variances, float32 [count, dim]."""
+    """The file of a modality's log-variances [count, dim], or of their codes."""
     return f"{modality.value}.log_variances.npy"
+
+
+def coding_file(modality: Modality) -> str:
+    """The file of offset and step of a modality's codes, float32 [2, dim], where there are codes."""
+    return f"{modality.value}.coding.npy"
 
 
 def sigmas_file(modality: Modality) -> str:
     """The file of a modality's geometric means of σ, float32 [count]."""
     return f"{modality.value}.sigmas.npy"
+
+
+def heights_file(modality: Modality) -> str:
+    """The file of a modality's heights, float32 [count], where its shortlist is over lifted means."""
+    return f"{modality.value}.heights.npy"
 
 
 def shortlist_file(modality: Modality) -> str:
@@ -62,11 +76,25 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Parameters:
-    """How a gallery was built: images encoded at once, kind of shortlist, longest side of a stored picture."""
+    """What was asked for.
+
+    Args:
+        batch: items encoded at once.
+        shortlist: which shortlists.
+        thumbnail_side: the longest side of a stored picture.
+        storage: how Gaussians are stored; None gives each modality the smallest whose error is within the limit.
+    """
 
     batch: int
-    shortlist: str
+    shortlist: Wanted
     thumbnail_side: int
+    storage: Storage | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Parameters:
+        """From JSON."""
+        storage = None if values["storage"] is None else Storage(values["storage"])
+        return cls(**{**values, "shortlist": Wanted(**values["shortlist"]), "storage": storage})
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,8 @@ class Manifest:
         left_out: what `--skip-bad` left out.
         self_retrieval: whether items find themselves, for each modality.
         variances: the state of the variances, for each modality.
+        storage: how the Gaussians are stored and what that changes, for each modality.
+        shortlists: what was chosen for the shortlist and measured of it, for each modality.
     """
 
     model: str
@@ -98,12 +128,15 @@ class Manifest:
     left_out: Sequence[LeftOut]
     self_retrieval: Mapping[Modality, SelfRetrieval]
     variances: Mapping[Modality, Variances]
+    storage: Mapping[Modality, StorageFinding]
+    shortlists: Mapping[Modality, ShortlistRecord]
 
     @property
     def fingerprint(self) -> str:
-        """What identifies the gallery's content: SHA-256 (hex) over the model's fingerprint and the files' hashes."""
+        """What identifies its answers: SHA-256 (hex) over the model's fingerprint, the files and the searches."""
         hashes = {name: record.sha256 for name, record in self.files.items()}
-        content = json.dumps([self.model_fingerprint, hashes], sort_keys=True)
+        searched = {modality: [asdict(each.effort), each.size] for modality, each in self.shortlists.items()}
+        content = json.dumps([self.model_fingerprint, hashes, searched], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,11 +153,13 @@ class Manifest:
         plain = {field.name: values[field.name] for field in fields(cls)}
         structured = {
             "counts": {modality: int(values["counts"][modality]) for modality in Modality},
-            "parameters": Parameters(**values["parameters"]),
+            "parameters": Parameters.from_dict(values["parameters"]),
             "files": {name: FileRecord(**record) for name, record in values["files"].items()},
             "left_out": tuple(LeftOut(**each) for each in values["left_out"]),
             "self_retrieval": {m: SelfRetrieval.from_dict(values["self_retrieval"][m]) for m in Modality},
             "variances": {m: Variances.from_dict(values["variances"][m]) for m in Modality},
+            "storage": {m: StorageFinding.from_dict(values["storage"][m]) for m in Modality},
+            "shortlists": {m: ShortlistRecord.from_dict(values["shortlists"][m]) for m in Modality},
         }
         return cls(**{**plain, **structured})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from models.familiarity import Familiarity
+from models.familiarity import UNLIKE_BELOW, Familiarity
 from models.gaussian import Gaussian
 
 # Fewer expected matches than this, and the likeliest number of matches among independent items is none.
@@ -35,11 +35,41 @@ class NoMatch:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How a query stands to those that the model knows.
+
+    Args:
+        familiarity: the share of them that are at least as unlike the others, 0 to 1.
+        known: how many they are.
+        sigma: of the query.
+        most_sigma: the greatest of theirs.
+        too_uncertain: whether the query's is above it.
+    """
+
+    familiarity: float
+    known: int
+    sigma: float
+    most_sigma: float
+    too_uncertain: bool
+
+    @classmethod
+    def of(cls, query: Gaussian, known: Familiarity) -> Standing:
+        """Measure a query, Gaussian [dim], against the queries of its modality."""
+        return cls(
+            float(known.typicality(query)),
+            len(known.distances),
+            float(query.sigma),
+            known.most_sigma,
+            bool(known.too_uncertain(query)),
+        )
+
+
+@dataclass(frozen=True)
 class Findings:
     """What is to be judged of a search.
 
     Args:
-        shortlisted: how many items have a probability.
+        ranked: how many items have a probability.
         kept: how many of them reach the least probability asked for.
         best: the greatest probability.
         expected: the sum of the probabilities.
@@ -47,7 +77,7 @@ class Findings:
         least: the least probability asked for.
     """
 
-    shortlisted: int
+    ranked: int
     kept: int
     best: float
     expected: float
@@ -55,35 +85,31 @@ class Findings:
     least: float
 
 
-def no_match(findings: Findings, query: Gaussian, known: Familiarity | None) -> NoMatch | None:
+def no_match(findings: Findings, standing: Standing | None) -> NoMatch | None:
     """The first reason that holds, or None.
 
     Args:
         findings: of the search.
-        query: Gaussian [dim].
-        known: what queries of its modality the model knows, where that was fitted.
+        standing: of the query, where the model knows queries of its modality.
     """
-    if not findings.shortlisted:
+    if not findings.ranked:
         return NoMatch(NoMatchReason.EMPTY_GALLERY, "The gallery holds no item of the modality that was asked for.")
-    return _of_query(query, known) or _of_probabilities(findings)
+    return (_of_query(standing) if standing else None) or _of_probabilities(findings)
 
 
-def _of_query(query: Gaussian, known: Familiarity | None) -> NoMatch | None:
-    if known is None:
-        return None
-    if bool(known.unlike(query)):
-        count = len(known.distances)
-        as_far = round(float(known.typicality(query)) * (1 + count)) - 1
+def _of_query(standing: Standing) -> NoMatch | None:
+    if standing.familiarity <= UNLIKE_BELOW:
+        as_far = round(standing.familiarity * (1 + standing.known)) - 1
         return NoMatch(
             NoMatchReason.UNLIKE_TRAINING,
-            f"This query is unlike those the model knows: of {count:,} held-out ones {as_far} are as far out. Its "
-            "probabilities are not to be relied on.",
+            f"This query is unlike those the model knows: of {standing.known:,} held-out ones {as_far} are as far out. "
+            "Its probabilities are not to be relied on.",
         )
-    if bool(known.too_uncertain(query)):
+    if standing.too_uncertain:
         return NoMatch(
             NoMatchReason.TOO_UNCERTAIN,
-            f"The model is too uncertain about this query: its σ of {float(query.sigma):.3g} is above that of all the "
-            f"queries its probabilities were calibrated on, {known.most_sigma:.3g} at most.",
+            f"The model is too uncertain about this query: its σ of {standing.sigma:.3g} is above that of all the "
+            f"queries its probabilities were calibrated on, {standing.most_sigma:.3g} at most.",
         )
     return None
 
@@ -98,6 +124,6 @@ def _of_probabilities(findings: Findings) -> NoMatch | None:
         return NoMatch(
             NoMatchReason.NOTHING_PROBABLE,
             f"Nothing here is likely to match: {findings.expected:.2g} matches are expected among the "
-            f"{findings.shortlisted} nearest items.",
+            f"{findings.ranked:,} items ranked.",
         )
     return None

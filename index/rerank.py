@@ -7,7 +7,7 @@ from enum import StrEnum
 import torch
 
 from models.gaussian import Gaussian
-from models.match import MatchHead, MatchProbability, Noise, closed_form, sampled
+from models.match import BLOCK, MatchHead, MatchProbability, Noise, closed_form, sampled
 
 
 class Rerank(StrEnum):
@@ -17,6 +17,8 @@ class Rerank(StrEnum):
     """By match probability over J × J pairs of samples, with its standard error (PCME, as published)."""
     CLOSED_FORM = "closed_form"
     """By match probability in closed form: the limit of many samples, without their noise."""
+    EXHAUSTIVE = "exhaustive"
+    """By match probability in closed form of every item there is, without a shortlist."""
     NONE = "none"
     """By the distance of the means; the probability shown is that of the closed form."""
 
@@ -38,5 +40,6 @@ def match_probabilities(
     """
     if method is Rerank.SAMPLED:
         return sampled(query, items, head, noise)
-    value = closed_form(query[None], items, head)[0]
+    blocks = [closed_form(query[None], items[start : start + BLOCK], head)[0] for start in range(0, len(items), BLOCK)]
+    value = torch.cat(blocks) if blocks else items.mean.new_zeros(0)
     return MatchProbability(value, torch.zeros_like(value))

@@ -12,12 +12,14 @@ from typing import Final
 import numpy as np
 import torch
 
+from index.exhaustive import every_probability, most_probable
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
-from index.no_match import Findings, NoMatch, no_match
+from index.no_match import Findings, NoMatch, Standing, no_match
+from index.ranking import Ranking, Rows
 from index.rerank import Rerank, match_probabilities
-from index.shortlist import Ranking, Rows
 from models.calibration import Calibration, Direction
+from models.distances import squared_l2
 from models.familiarity import Familiarity
 from models.gaussian import Gaussian
 from models.match import MatchHead, MatchProbability, Noise
@@ -35,7 +37,8 @@ class SearchOptions:
 
     Args:
         top_k: how many items to answer with at most; the whole gallery where it is larger.
-        shortlist: how many of the nearest means get a probability; never fewer than `top_k`.
+        shortlist: how many items get a probability, never fewer than `top_k`; None takes as many as the gallery was
+            measured to need. All get one with `Rerank.EXHAUSTIVE`.
         rerank: how they get it, and their order.
         samples: J, for the sampled probability.
         seed: of the noise, likewise.
@@ -43,7 +46,7 @@ class SearchOptions:
     """
 
     top_k: int = 10
-    shortlist: int = 200
+    shortlist: int | None = None
     rerank: Rerank = Rerank.SAMPLED
     samples: int = 7
     seed: int = 0
@@ -80,9 +83,10 @@ class SearchResult:
     """What a search found.
 
     Args:
-        hits: in the order of match probability (with `Rerank.NONE`, of mean distance).
-        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted.
-        shortlisted: how many items that sum is over.
+        hits: in the order of match probability (with `Rerank.NONE`, of mean distance), of the items that have one.
+        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted. With
+            `Rerank.EXHAUSTIVE` there are none beyond it.
+        ranked: how many items that sum is over.
         calibrated: whether probabilities come from a calibrated head.
         familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
             where the model knows of none.
@@ -92,7 +96,7 @@ class SearchResult:
 
     hits: tuple[Hit, ...]
     expected_matches: float
-    shortlisted: int
+    ranked: int
     calibrated: bool
     familiarity: float | None
     no_match: NoMatch | None
@@ -141,12 +145,8 @@ class Retriever:
             options: see there.
         """
         query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
-        near = self.gallery.shortlist(modality).search(query.mean.numpy(), max(options.shortlist, options.top_k))
-        clock.lap("shortlist")
-        gaussians = self.gallery.gaussians(modality, near.rows)
-        clock.lap("gather")
-        probability = self._probabilities(query, gaussians, self.head(direction), options)
-        candidates = _Candidates(near, gaussians, probability)
+        rank = self._ranked_all if options.rerank is Rerank.EXHAUSTIVE else self._ranked_shortlist
+        candidates, probabilities = rank(_Asked(query, direction, options), modality, clock)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
         raw = answers.probability
         if self._calibration is not None:
@@ -154,7 +154,29 @@ class Retriever:
         clock.lap("rerank")
         hits = self._hits(modality, answers, raw)
         clock.lap("items")
-        return self._result(_Asked(query, direction, options), hits, probability.value, clock.laps)
+        return self._result(_Asked(query, direction, options), hits, probabilities, clock.laps)
+
+    def _ranked_shortlist(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
+        """The items of the shortlist, and their probabilities."""
+        query, options = asked.query, asked.options
+        size = options.shortlist or self.gallery.manifest.shortlists[modality].size
+        rows = self.gallery.nearest(modality, query.mean, max(size, options.top_k))
+        clock.lap("shortlist")
+        gaussians = self.gallery.gaussians(modality, rows)
+        clock.lap("gather")
+        probability = self._probabilities(query, gaussians, self.head(asked.direction), options)
+        # The order of a shortlist may be of lifted means; what is shown and breaks ties is the distance of the means.
+        near = Ranking(rows, squared_l2(query, gaussians).numpy())
+        return _Candidates(near, gaussians, probability), probability.value
+
+    def _ranked_all(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
+        """The most probable items of all, and the probabilities of all."""
+        query, items = asked.query, self.gallery.stored(modality)
+        probabilities = every_probability(query, items, self.head(asked.direction))
+        near = most_probable(query, items, probabilities, asked.options.top_k)
+        value = probabilities[near.rows]
+        probability = MatchProbability(value, torch.zeros_like(value))
+        return _Candidates(near, self.gallery.gaussians(modality, near.rows), probability), probabilities
 
     def _probabilities(
         self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
@@ -182,9 +204,9 @@ class Retriever:
         best, calibrated = float(probabilities.max()) if count else 0.0, self._calibration is not None
         findings = Findings(count, len(hits), best, expected, calibrated, asked.options.min_match_probability)
         known = self._familiarity.get(asked.direction)
-        familiarity = None if known is None else float(known.typicality(asked.query))
-        reason = no_match(findings, asked.query, known)
-        return SearchResult(hits, expected, count, calibrated, familiarity, reason, stages)
+        standing = None if known is None else Standing.of(asked.query, known)
+        familiarity = None if standing is None else standing.familiarity
+        return SearchResult(hits, expected, count, calibrated, familiarity, no_match(findings, standing), stages)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +220,7 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """Items of the shortlist, with their Gaussians and match probabilities."""
+    """Items that may be answers, with their Gaussians and match probabilities."""
 
     near: Ranking
     gaussians: Gaussian
@@ -228,10 +250,8 @@ class _Clock:
 def _order(candidates: _Candidates, options: SearchOptions) -> Rows:
     """Places of the candidates that reach the probability asked for, in the order of the answers."""
     near, probabilities = candidates.near, candidates.probability.value.numpy()
-    if options.rerank is Rerank.NONE:
-        order = np.arange(len(near.rows))
-    else:
-        order = np.lexsort((near.rows, near.values, -probabilities))
+    first = () if options.rerank is Rerank.NONE else (-probabilities,)
+    order = np.lexsort((near.rows, near.values, *first))
     return order[probabilities[order] >= options.min_match_probability]
 
 

@@ -13,6 +13,7 @@ from index.gallery import Uncertainty
 from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
+from index.shortlist_loss import Space
 from models.calibration import Direction
 from models.runtimes.runtime import Network, Runtime
 from service.engine import Answer, Described, EncodedQuery
@@ -130,7 +131,8 @@ class SearchAnswer(BaseModel):
     query: QueryAnswer
     direction: Direction
     results: list[HitAnswer] = Field(description="By match probability; by mean distance with rerank = none.")
-    expected_matches: Rounded = Field(description="Sum of the match probabilities over the shortlist.")
+    expected_matches: Rounded = Field(description="Sum of the match probabilities over the items ranked.")
+    ranked: int = Field(description="Items that got a probability: the shortlist, or all with rerank = exhaustive.")
     familiarity: Rounded | None = Field(
         description="Share of the model's held-out queries that are at least as unlike the others as this one, 0 to 1: "
         "small for a query unlike those the model knows; null where it knows of none."
@@ -150,6 +152,7 @@ class SearchAnswer(BaseModel):
             direction=direction,
             results=[HitAnswer.of(hit) for hit in result.hits],
             expected_matches=result.expected_matches,
+            ranked=result.ranked,
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
             calibrated=result.calibrated,
@@ -204,14 +207,35 @@ class ModelInfo(BaseModel):
     calibrated: bool
 
 
+class ShortlistInfo(BaseModel):
+    """Which items get a probability, and what is lost by it."""
+
+    kind: str = Field(description="Of index: flat, sq8, hnsw or ivf_rabitq.")
+    why: str = Field(description="Why this kind.")
+    over: Space = Field(description="Its order: of the means, or of means lifted by the variances (expected, head).")
+    size: int = Field(description="Items that get a probability when a search does not say how many.")
+    held: dict[int, float] = Field(
+        description="Measured share of the ten most probable of all items that a shortlist of each size holds; "
+        "empty where there was nothing to measure."
+    )
+    held_exactly: dict[Space, dict[int, float]] = Field(
+        description="The same for exact shortlists, of the means and of lifted means."
+    )
+    current: bool = Field(
+        description="Whether that was measured with the calibration that answers now; if not, build the gallery again."
+    )
+    verdict: str = Field(description="The same in a sentence.")
+
+
 class GalleryInfo(BaseModel):
     """The gallery that is searched."""
 
     fingerprint: str
     counts: dict[Modality, int]
     created: str = Field(description="UTC, ISO 8601.")
-    shortlist: str = Field(description="The kind of index.")
+    shortlists: dict[Modality, ShortlistInfo] = Field(description="Of the items that answer.")
     variances: dict[Modality, str] = Field(description="Whether its variances say anything, in a sentence.")
+    storage: dict[Modality, str] = Field(description="How Gaussians are stored and what that changes, in a sentence.")
 
 
 class RuntimeInfo(BaseModel):

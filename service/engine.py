@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, Self, TypeVar
@@ -19,7 +19,7 @@ from index import threads as numbers
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.manifest import read_manifest
-from index.retriever import Retriever, SearchOptions, SearchResult
+from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
 from models.calibration import Direction
 from models.checkpoint import load
 from models.encoders import Encoder
@@ -167,6 +167,8 @@ class Engine:
         async with self._admitted():
             encoded = await self._encode(query, clock)
             direction = ASKS[encoded.modality]
+            if options.shortlist is None:
+                options = replace(options, shortlist=self.shortlist_size(ANSWERS[direction]))
             with clock.time("search"):
                 result = await self._in(self._searching, self._retriever.search, encoded.gaussian, direction, options)
         clock.stages.update(result.stages)
@@ -176,6 +178,16 @@ class Engine:
         """The Gaussian and the uncertainty of a query; raises what `search` raises."""
         async with self._admitted():
             return await self._encode(query, clock)
+
+    def shortlist_size(self, modality: Modality) -> int:
+        """The items of a modality that get a probability when a search does not say how many."""
+        return min(self.gallery.manifest.shortlists[modality].size, self.limits.shortlist)
+
+    def loss_is_current(self, modality: Modality) -> bool:
+        """Whether what the shortlist of a modality loses was measured with the calibration that answers now."""
+        loss = self.gallery.manifest.shortlists[modality].loss
+        [direction] = (each for each, answers in ANSWERS.items() if answers is modality)
+        return loss is None or loss.compared_with(self._retriever.head(direction))
 
     def describe(self, identifier: str) -> Described:
         """An item; raises `UnknownItemError`."""

@@ -36,6 +36,19 @@ class Metrics:
         size = Gauge("penumbra_gallery_items", "Items of the gallery.", ("modality",), registry=self._registry)
         for modality in Modality:
             size.labels(modality.value).set(engine.gallery.count(modality))
+        self._held(engine)
+
+    def _held(self, engine: Engine) -> None:
+        """What shortlists were measured to hold when the gallery was built: nothing where nothing was."""
+        held = Gauge(
+            "penumbra_shortlist_held_ratio",
+            "Measured share of the ten most probable of all items that a shortlist of this size holds.",
+            ("modality", "size"),
+            registry=self._registry,
+        )
+        for modality, record in engine.gallery.manifest.shortlists.items():
+            for size, share in (record.loss.by_size if record.loss else {}).items():
+                held.labels(modality.value, str(size)).set(share)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is its template, so that ids do not become labels."""

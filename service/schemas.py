@@ -49,11 +49,16 @@ class SearchFields(Strict):
     top_k: int = Field(
         10, ge=1, description="Answers at most, from 1 to the limit in /info; a larger gallery is not needed."
     )
-    shortlist: int = Field(200, ge=1, description="Nearest items that get a probability, from 1 to the limit in /info.")
+    shortlist: int | None = Field(
+        None,
+        ge=1,
+        description="Nearest items that get a probability, from 1 to the limit in /info; without it as many as the "
+        "gallery was measured to need, which /info says (200 where nothing was measured).",
+    )
     rerank: Rerank = Field(
         Rerank.SAMPLED,
         description="sampled: by J × J pairs of samples, with a standard error. closed_form: without sampling noise. "
-        "none: ordered by mean distance.",
+        "exhaustive: closed_form for every item there is; shortlist is not read. none: the shortlist by mean distance.",
     )
     samples: int = Field(7, ge=1, description="J, samples a side, from 1 to the limit in /info; for rerank = sampled.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the samples, from 0 to 2⁶³ − 1.")
@@ -62,7 +67,7 @@ class SearchFields(Strict):
     def options(self, limits: Limits) -> SearchOptions:
         """As the retriever takes it; raises `LimitError`."""
         check_limit("top_k", self.top_k, limits.top_k)
-        check_limit("shortlist", self.shortlist, limits.shortlist)
+        check_limit("shortlist", self.shortlist or 1, limits.shortlist)
         check_limit("samples", self.samples, limits.samples)
         names = ("top_k", "shortlist", "rerank", "samples", "seed", "min_match_probability")
         return SearchOptions(**{name: getattr(self, name) for name in names})

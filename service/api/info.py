@@ -6,8 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter
 
+from index.items import Modality
 from models.runtimes.runtime import Network
-from service.answers import GalleryInfo, Info, ModelInfo, RuntimeInfo
+from service.answers import GalleryInfo, Info, ModelInfo, RuntimeInfo, ShortlistInfo
 from service.api import examples
 from service.state import ServiceState, State
 
@@ -59,6 +60,22 @@ def _gallery(state: State) -> GalleryInfo:
         fingerprint=manifest.fingerprint,
         counts=dict(manifest.counts),
         created=manifest.created,
-        shortlist=manifest.parameters.shortlist,
+        shortlists={modality: _shortlist(state, modality) for modality in Modality},
         variances={modality: each.verdict for modality, each in manifest.variances.items()},
+        storage={modality: each.verdict for modality, each in manifest.storage.items()},
+    )
+
+
+def _shortlist(state: State, modality: Modality) -> ShortlistInfo:
+    engine, record = state.engine, state.engine.gallery.manifest.shortlists[modality]
+    built, exact = ({}, {}) if record.loss is None else (record.loss.by_size, record.loss.exactly_by_size)
+    return ShortlistInfo(
+        kind=record.kind,
+        why=record.why,
+        over=record.over,
+        size=engine.shortlist_size(modality),
+        held=built,
+        held_exactly=exact,
+        current=engine.loss_is_current(modality),
+        verdict=record.verdict,
     )

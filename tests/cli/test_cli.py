@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cli import index
 from evaluation.reports.report_page import report_page
 from models import checkpoint
 from models.calibration import Direction
+from models.errors import ConfigError
 from models.runtimes.runtime import Runtime, usable
 
 CONFIG = """
@@ -68,6 +70,18 @@ def test_training_ends_with_a_calibration(home: Path) -> None:
     assert set(calibration["heads"]) == {"text-to-image", "image-to-text"}
     assert calibration["figures"]["relevance"] == "truth"
     assert set(checkpoint.load(home / "model").encoder.familiarity or ()) == set(Direction)
+
+
+@pytest.mark.parametrize(("text", "bytes_"), [("4GiB", 2**32), ("512 MiB", 2**29), ("1.5G", 3 * 2**29), ("1000", 1000)])
+def test_memory_as_people_write_it(text: str, bytes_: int) -> None:
+    """An amount of memory is read with its unit."""
+    assert index.memory_bytes(text) == bytes_
+
+
+def test_memory_that_is_none() -> None:
+    """Anything else is refused with an example."""
+    with pytest.raises(ConfigError, match="'plenty' is no amount of memory: write it as 512MiB or 4GiB"):
+        index.memory_bytes("plenty")
 
 
 @pytest.fixture(scope="module")

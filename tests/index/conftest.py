@@ -12,11 +12,14 @@ import torch
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
-from index.assembly import Origin, assemble
+from index.assembly import Origin, Plan, assemble
 from index.build import build
 from index.gallery import Gallery
+from index.items import Modality
 from index.manifest import Parameters
 from index.shards import Shard
+from index.shortlist_choice import MEASURED, Wanted, choose
+from index.storage import Storage
 from models import checkpoint
 from models.checkpoint import LoadedModel
 from models.encoders import Encoder, EncoderConfig
@@ -26,9 +29,10 @@ from models.match import MatchHead
 from models.text import Vocabulary
 
 IMAGES = 11
+HEAD = MatchHead(5.0, 4.0)
 CAPTIONS = ("a thing", "a red thing", "a blue thing far away")
 
-GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
+GalleryOf = Callable[..., Gallery]
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +41,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     torch.manual_seed(0)
     config = EncoderConfig(embed_dim=16, word_dim=8, backbone="resnet18", stages=1, framing=Framing(32, 1.0))
     directory = tmp_path_factory.mktemp("model") / "tiny"
-    checkpoint.save(Encoder(config, Vocabulary.from_captions(CAPTIONS), MatchHead(5.0, 4.0)), directory, {})
+    checkpoint.save(Encoder(config, Vocabulary.from_captions(CAPTIONS), HEAD), directory, {})
     return checkpoint.load(directory)
 
 
@@ -80,7 +84,13 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
     """Makes a gallery of given Gaussians, images [n, dim] and captions [m, dim]."""
     opened: list[Gallery] = []
 
-    def make(images: Gaussian, texts: Gaussian) -> Gallery:
+    def make(
+        images: Gaussian,
+        texts: Gaussian,
+        wanted: Wanted = MEASURED,
+        head: MatchHead = HEAD,
+        storage: Storage | None = Storage.FLOAT32,
+    ) -> Gallery:
         directory = tmp_path / f"gallery{len(opened)}"
         directory.mkdir()
         per_image = np.array_split(np.array(["words"] * len(texts)), len(images))
@@ -88,7 +98,10 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
         shard = Shard(images, tuple(range(len(images))), (b"jpeg",) * len(images))
         origin = Origin("../model", "model", "corpus", images.dim)
         text = Shard(texts, tuple(range(len(texts))))
-        assemble(directory, origin, Parameters(64, "flat", 256), entries, lambda: [shard], lambda: [text], ())
+        counts = {Modality.IMAGE: len(images), Modality.TEXT: len(texts)}
+        parameters, heads = Parameters(64, wanted, 256, storage), dict.fromkeys(Modality, head)
+        plan = Plan(parameters, choose(wanted, counts, images.dim), heads)
+        assemble(directory, origin, plan, entries, lambda: [shard], lambda: [text], ())
         opened.append(Gallery.open(directory))
         return opened[-1]
 

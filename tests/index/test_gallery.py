@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,16 @@ from index.describe import describe
 from index.gallery import Gallery
 from index.items import Modality
 from index.manifest import read_manifest
+from index.shortlist_choice import Wanted
+from index.shortlist_contract import Effort
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 
-GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
+GalleryOf = Callable[..., Gallery]
 
 
-FILES = (
-    "items.sqlite",
-    *(f"{m}.{part}" for m in Modality for part in ("means.npy", "log_variances.npy", "sigmas.npy", "faiss")),
-)
+PARTS = ("means.npy", "log_variances.npy", "coding.npy", "sigmas.npy", "faiss")
+FILES = ("items.sqlite", *(f"{modality}.{part}" for modality in Modality for part in PARTS))
 
 
 def draw(n: int, dim: int = 6, seed: int = 0) -> Gaussian:
@@ -98,6 +99,28 @@ def test_damage_is_named(copied: Path, name: str, damage: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_heights_are_needed_where_means_are_lifted(gallery_of: GalleryOf) -> None:
+    """A shortlist over lifted means is refused without their heights; one over the means has none."""
+    plain, lifted = (gallery_of(draw(20), draw(30, seed=1), Wanted(over=over)) for over in ("mean", "lifted"))
+    assert not (plain.directory / "text.heights.npy").exists()
+    np.save(lifted.directory / "text.heights.npy", np.zeros(30, np.float64)[:27])
+    with pytest.raises(ArtifactError, match=r"text\.heights\.npy has .* bytes instead of 248: build the gallery again"):
+        Gallery.open(lifted.directory)
+    (lifted.directory / "text.heights.npy").unlink()
+    with pytest.raises(ArtifactError, match=r"text\.heights\.npy is missing: build the gallery again"):
+        Gallery.open(lifted.directory)
+
+
+def test_the_fingerprint_is_of_the_searches_too(gallery_of: GalleryOf) -> None:
+    """Galleries whose searches would find other items have other fingerprints."""
+    manifest = gallery_of(draw(20), draw(30, seed=1)).manifest
+    record = manifest.shortlists[Modality.TEXT]
+    for changed in (replace(record, size=record.size + 1), replace(record, effort=Effort(7, 3))):
+        assert replace(manifest, shortlists={**manifest.shortlists, Modality.TEXT: changed}).fingerprint != (
+            manifest.fingerprint
+        )
+
+
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1}'])
 def test_a_damaged_manifest_is_named(copied: Path, content: str | None) -> None:
     """A manifest that is missing, no JSON, or of another version is named."""
@@ -139,7 +162,7 @@ def test_arrays_must_have_their_shape(copied: Path) -> None:
     """An array of as many bytes but another shape is refused."""
     path = copied / "image.means.npy"
     np.save(path, np.load(path).T.copy())
-    with pytest.raises(ArtifactError, match=r"image.means.npy holds float32 \[16, 11\] instead of float32 \[11, 16\]"):
+    with pytest.raises(ArtifactError, match=r"image.means.npy holds float16 \[16, 11\] instead of float16 \[11, 16\]"):
         Gallery.open(copied)
 
 
@@ -169,6 +192,10 @@ def test_description(built: Path) -> None:
     assert found["model"]["fingerprint"] == read_manifest(built).model_fingerprint
     assert found["bytes"] == sum(path.stat().st_size for path in built.iterdir()) - _manifest_size(built)
     assert "find themselves" in found["text"]["self_retrieval"]
+    shortlist = found["text"]["shortlist"]
+    assert (shortlist["kind"], shortlist["size"]) == ("flat", 20)
+    assert shortlist["held"]["built"]["20"] == 1.0
+    assert "of the ten most probable of all" in shortlist["loss"]
 
 
 def _manifest_size(directory: Path) -> int:

@@ -20,10 +20,13 @@ from index.embedding import Progress
 from index.gallery import Gallery
 from index.items import Item, Modality
 from index.manifest import read_manifest
-from index.retriever import Retriever, SearchOptions
+from index.retriever import ANSWERS, Retriever, SearchOptions
 from index.shards import workspace
+from index.shortlist_choice import Wanted
+from index.shortlist_loss import Space
+from index.storage import Storage
 from models import checkpoint
-from models.calibration import Direction
+from models.calibration import Calibration, Direction
 from models.checkpoint import LoadedModel
 from models.embedding import EmbeddingConfig
 from models.encoders import Encoder, EncoderConfig
@@ -98,8 +101,11 @@ def test_gaussians_are_those_of_the_encoder(model: LoadedModel, corpus: Corpus, 
         texts = model.encoder.encode_texts(captions)
         for modality, expected in ((Modality.IMAGE, images), (Modality.TEXT, texts)):
             found = gallery.gaussians(modality, range(len(expected)))
-            torch.testing.assert_close(found.mean, expected.mean, rtol=1e-4, atol=1e-5)
-            torch.testing.assert_close(found.log_variance, expected.log_variance, rtol=1e-4, atol=1e-4)
+            # As far as they are stored: in float16, and in codes of 8 bits.
+            assert gallery.manifest.storage[modality].storage is Storage.COMPACT
+            torch.testing.assert_close(found.mean, expected.mean, rtol=6e-4, atol=1e-4)
+            step = (expected.log_variance.amax(0) - expected.log_variance.amin(0)) / 255
+            assert ((found.log_variance - expected.log_variance).abs() <= step / 2 + 1e-4).all()
 
 
 def test_items_are_those_of_the_corpus(corpus: Corpus, built: Path) -> None:
@@ -210,6 +216,53 @@ def test_other_parameters_start_anew(model: LoadedModel, corpus: Corpus, tmp_pat
     assert seen[:3] == [0, 5, 10]
 
 
+def test_other_shortlists_take_up_what_is_finished(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """Batches are encoded once, whatever shortlist is asked for afterwards."""
+    out = tmp_path / "gallery"
+    with pytest.raises(Interrupted):
+        build(model, corpus, out, batch=4, progress=interrupt_at(Modality.TEXT, 8))
+    seen: list[tuple[Modality, int]] = []
+    manifest = build(
+        model,
+        corpus,
+        out,
+        batch=4,
+        shortlist=Wanted("sq8", "lifted", 0.9),
+        progress=lambda now: seen.append((now.modality, now.done)),
+    )
+    assert seen[:2] == [(Modality.IMAGE, 11), (Modality.TEXT, 8)]
+    assert manifest.parameters.shortlist == Wanted("sq8", "lifted", 0.9)
+    assert {record.kind for record in manifest.shortlists.values()} == {"sq8"}
+    assert {record.over for record in manifest.shortlists.values()} == {Space.EXPECTED}
+    assert read_manifest(out) == manifest
+
+
+def test_shortlists_follow_the_head_of_their_direction(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """What is measured is of the calibrated head by which a modality answers, and of the raw one without any."""
+    heads = {direction: MatchHead(5.0 + place, 4.0) for place, direction in enumerate(Direction)}
+    manifest = build(model, corpus, tmp_path / "raw")
+    assert all(each.loss and each.loss.compared_with(model.encoder.match) for each in manifest.shortlists.values())
+    model.encoder.calibration = Calibration(heads, heads, {})
+    try:
+        manifest = build(model, corpus, tmp_path / "calibrated")
+    finally:
+        model.encoder.calibration = None
+    for direction, modality in ANSWERS.items():
+        loss = manifest.shortlists[modality].loss
+        assert loss is not None
+        assert loss.compared_with(heads[direction])
+        assert loss.asked_by == next(each.value for each in Modality if each is not modality)
+
+
+def test_what_cannot_work_is_refused_before_work_starts(model: LoadedModel, corpus: Corpus, tmp_path: Path) -> None:
+    """A kind that so few items cannot train, in a sentence with what to change; nothing is written."""
+    with pytest.raises(ConfigError, match=r"ivf_rabitq is trained on 5,000 items at least, and there are 11 images"):
+        build(model, corpus, tmp_path / "gallery", shortlist=Wanted("ivf_rabitq"))
+    with pytest.raises(ConfigError, match="raise --memory"):
+        build(model, corpus, tmp_path / "gallery", shortlist=Wanted(memory=10))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unreadable_image_is_named(model: LoadedModel, own_corpus: Path, tmp_path: Path) -> None:
     """An image that cannot be read stops the build by its name; what was there stays."""
     (own_corpus / "6.png").write_bytes(b"no picture")
@@ -237,7 +290,7 @@ def test_skip_bad_lists_what_it_left_out(model: LoadedModel, own_corpus: Path, t
         assert gallery.find("i6") is gallery.find("i6#0") is None
         found = gallery.gaussians(Modality.IMAGE, [2])
     expected = model.encoder.encode_images([(own_corpus / "7.png").read_bytes()])
-    torch.testing.assert_close(found.mean, expected.mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.mean, expected.mean, rtol=6e-4, atol=1e-4)
 
 
 def test_what_was_skipped_is_not_forgotten(model: LoadedModel, own_corpus: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from index.gallery import Gallery
-from index.no_match import Findings, NoMatchReason, no_match
+from index.no_match import Findings, NoMatchReason, Standing, no_match
 from index.retriever import Retriever, SearchOptions
 from models.calibration import Calibration, Direction
 from models.familiarity import Familiarity
@@ -20,12 +20,12 @@ from models.match import MatchHead
 DIM = 4
 KNOWN = Familiarity(torch.zeros(2 * DIM), torch.eye(2 * DIM), torch.arange(1, 1_001) / 100, most_sigma=2.0)
 USUAL = Gaussian(torch.zeros(DIM), torch.zeros(DIM))
-FOUND = Findings(shortlisted=200, kept=10, best=0.7, expected=3.2, calibrated=True, least=0.0)
+FOUND = Findings(ranked=200, kept=10, best=0.7, expected=3.2, calibrated=True, least=0.0)
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
 # What makes each reason hold, in the order in which they are given; the query is usual unless one of them says else.
 CAUSES = {
-    NoMatchReason.EMPTY_GALLERY: {"shortlisted": 0, "kept": 0},
+    NoMatchReason.EMPTY_GALLERY: {"ranked": 0, "kept": 0},
     NoMatchReason.UNLIKE_TRAINING: {"mean": 100.0},
     NoMatchReason.TOO_UNCERTAIN: {"log_variance": 1.5},
     NoMatchReason.BELOW_MINIMUM: {"kept": 0, "least": 0.9},
@@ -35,7 +35,7 @@ CAUSES = {
 
 def judged(causes: dict[str, float], known: Familiarity | None = KNOWN) -> NoMatchReason | None:
     query = Gaussian(torch.full((DIM,), causes.pop("mean", 0.0)), torch.full((DIM,), causes.pop("log_variance", 0.0)))
-    found = no_match(replace(FOUND, **causes), query, known)
+    found = no_match(replace(FOUND, **causes), None if known is None else Standing.of(query, known))
     return None if found is None else found.reason
 
 
@@ -63,10 +63,10 @@ def test_few_expected_matches_need_a_calibration() -> None:
 
 def test_sentences_have_their_figures() -> None:
     """How many known queries are as far out, both σ, and the probabilities."""
-    far = no_match(FOUND, Gaussian(torch.tensor([9.95, 0, 0, 0]), torch.zeros(DIM)), KNOWN)
+    far = no_match(FOUND, Standing.of(Gaussian(torch.tensor([9.95, 0, 0, 0]), torch.zeros(DIM)), KNOWN))
     assert far is not None
     assert "of 1,000 held-out ones 6 are as far out" in far.detail
-    vague = no_match(FOUND, Gaussian(torch.zeros(DIM), torch.full((DIM,), 1.5)), KNOWN)
+    vague = no_match(FOUND, Standing.of(Gaussian(torch.zeros(DIM), torch.full((DIM,), 1.5)), KNOWN))
     assert vague is not None
     assert "2.12" in vague.detail
     assert "2 at most" in vague.detail

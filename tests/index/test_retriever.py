@@ -15,12 +15,15 @@ from index.items import Modality
 from index.no_match import NoMatch, NoMatchReason
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
+from index.shortlist import KINDS
+from index.shortlist_choice import Wanted
+from index.shortlist_loss import Space
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, Noise, TraceTerm
 from models.probability_map import PlattMap
 
-GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
+GalleryOf = Callable[..., Gallery]
 
 RAW = MatchHead(6.0, 5.0)
 TO_IMAGE, TO_TEXT = (
@@ -85,16 +88,51 @@ def test_answers_are_those_of_loops(gallery: Gallery, direction: Direction, item
 def test_a_probability_does_not_depend_on_the_shortlist(
     gallery: Gallery, shortlist: int, top_k: int, rerank: Rerank
 ) -> None:
-    """However many items are shortlisted or asked for, an item's probability is the same (to float32's rounding)."""
+    """However many items are ranked or asked for, an item's probability is the same (to float32's rounding)."""
     retriever = Retriever(gallery, RAW, CALIBRATION)
     whole = SearchOptions(top_k=COUNT, shortlist=COUNT, rerank=rerank)
     some = SearchOptions(top_k=top_k, shortlist=shortlist, rerank=rerank)
     everyone = probabilities(retriever.search(QUERY, Direction.TEXT_TO_IMAGE, whole))
     found = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, some)
     assert len(found.hits) == min(top_k, COUNT)
-    assert found.shortlisted == min(max(top_k, shortlist), COUNT)
+    assert found.ranked == (COUNT if rerank is Rerank.EXHAUSTIVE else min(max(top_k, shortlist), COUNT))
     for row, probability in probabilities(found).items():
         assert probability == pytest.approx(everyone[row], rel=1e-5)
+
+
+def test_without_a_number_the_measured_one_is_taken(gallery_of: GalleryOf) -> None:
+    """A search that names no number takes the gallery's; one that wants more answers takes as many as those."""
+    large = gallery_of(draw(300, 3), TEXTS)
+    size = large.manifest.shortlists[Modality.IMAGE].size
+    retriever = Retriever(large, RAW, CALIBRATION)
+    for options, expected in ((SearchOptions(), size), (SearchOptions(top_k=size + 5), size + 5)):
+        assert retriever.search(QUERY, Direction.TEXT_TO_IMAGE, options).ranked == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shortlist_of_any_kind_over_lifted_means(gallery_of: GalleryOf, kind: str) -> None:
+    """What is shown, and orders where nothing else does, is the distance of the means: a lift's values are another."""
+    images = draw(5_000, 3)
+    lifted = gallery_of(images, draw(0, 4), Wanted(kind, "lifted"), TO_IMAGE)
+    assert lifted.manifest.shortlists[Modality.IMAGE].over is not Space.MEAN
+    retriever = Retriever(lifted, RAW, CALIBRATION)
+    for rerank in (Rerank.CLOSED_FORM, Rerank.NONE):
+        hits = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions(top_k=20, rerank=rerank)).hits
+        distances = [float(torch.dist(QUERY.mean, images.mean[hit.row])) for hit in hits]
+        assert [hit.mean_distance for hit in hits] == pytest.approx(distances, rel=1e-5)
+        order = [hit.match_probability if rerank is Rerank.CLOSED_FORM else -hit.mean_distance for hit in hits]
+        assert order == sorted(order, reverse=True)
+
+
+def test_kinds_give_the_same_answers(gallery_of: GalleryOf) -> None:
+    """Every kind, tuned to hold everything, gives the answers of the exact one, bit for bit."""
+    images = draw(5_000, 3)
+    answers = []
+    for kind in KINDS:
+        retriever = Retriever(gallery_of(images, draw(0, 4), Wanted(kind, recall=1.0), TO_IMAGE), RAW, CALIBRATION)
+        found = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, SearchOptions(shortlist=200))
+        answers.append([(hit.row, hit.match_probability, hit.mean_distance) for hit in found.hits])
+    assert answers == [answers[0]] * len(KINDS)
 
 
 @pytest.mark.parametrize("rerank", [Rerank.SAMPLED, Rerank.CLOSED_FORM])
@@ -202,7 +240,7 @@ def test_a_gallery_without_captions(gallery_of: GalleryOf, rerank: Rerank) -> No
     """Where the modality asked for has no items there is no answer, and the reason says so."""
     retriever = Retriever(gallery_of(IMAGES, draw(0, 0)), RAW, CALIBRATION)
     result = retriever.search(QUERY, Direction.IMAGE_TO_TEXT, SearchOptions(rerank=rerank))
-    assert (result.hits, result.expected_matches, result.shortlisted) == ((), 0.0, 0)
+    assert (result.hits, result.expected_matches, result.ranked) == ((), 0.0, 0)
     detail = "The gallery holds no item of the modality that was asked for."
     assert result.no_match == NoMatch(NoMatchReason.EMPTY_GALLERY, detail)
 

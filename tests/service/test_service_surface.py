@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
 
+from index.manifest import read_manifest
 from service import answers
 from service.api import examples
 
@@ -86,6 +88,21 @@ def test_info(client: TestClient) -> None:
     assert answer["fingerprints"] == {part: info[part]["fingerprint"] for part in ("model", "gallery")}
     assert info["gallery"]["counts"] == {"image": 12, "text": 24}
     assert (info["limits"]["bytes"], info["limits"]["top_k"], info["threads"]) == (300_000, 50, 1)
+
+
+def test_info_says_what_a_shortlist_loses(client: TestClient, gallery: Path) -> None:
+    """Kind, size and the measured shares of each modality are those of the manifest, and so is the gauge."""
+    shown = client.get("/info").json()["gallery"]["shortlists"]
+    text = client.get("/metrics").text
+    for modality, record in read_manifest(gallery).shortlists.items():
+        loss, found = record.loss, shown[modality.value]
+        assert loss is not None
+        assert (found["kind"], found["over"], found["size"]) == (record.kind, record.over.value, record.size)
+        assert found["held"] == {str(size): share for size, share in loss.by_size.items()}
+        assert set(found["held_exactly"]) == {space.value for space in loss.curves}
+        assert (found["current"], found["verdict"]) == (True, record.verdict)
+        for size, share in loss.by_size.items():
+            assert f'penumbra_shortlist_held_ratio{{modality="{modality.value}",size="{size}"}} {share}' in text
 
 
 def test_metrics(client: TestClient) -> None:

@@ -1,0 +1,113 @@
+"""The same means searched by cosine alone, by libraries that know nothing else, at equal recall of their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.machine import milliseconds, percentiles
+from benchmarks.synthetic import Collection
+
+Floats = npt.NDArray[np.float32]
+Search = Callable[[Floats, int], npt.NDArray[Any]]
+
+LINKS, BREADTH, TOP = 16, 100, 10
+EFFORTS = (16, 32, 64, 128, 256, 512, 1024, 2048)
+WARM_UP = 20
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An index that was built: searched with an effort, it gives the rows of the k nearest."""
+
+    name: str
+    build_seconds: float
+    search: Callable[[Floats, int, int], npt.NDArray[Any]]
+
+
+def compare(collection: Collection, threads: int, recall: float = 0.99) -> dict[str, Any]:
+    """For each library the least effort that reaches a recall of the exact ten nearest, and the time of one query."""
+    torch.set_num_threads(threads)
+    faiss.omp_set_num_threads(threads)
+    means = np.concatenate([shard.gaussians.mean.numpy() for shard in collection.items()])
+    queries = np.concatenate([shard.gaussians.mean.numpy() for shard in collection.asking()])[:220]
+    exact = _exact(means, queries)
+    figures = {engine.name: _measured(engine, queries, exact, recall) for engine in _engines(means, threads)}
+    missing = [name for name in ("hnswlib", "usearch") if find_spec(name) is None]
+    return {"count": len(means), "dim": means.shape[1], "threads": threads, "libraries": figures, "missing": missing}
+
+
+def _exact(means: Floats, queries: Floats) -> npt.NDArray[Any]:
+    """[q, TOP] rows of the greatest cosines; the means have norm one."""
+    values, rows = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.int64)
+    for start in range(0, len(means), 65_536):
+        found = torch.from_numpy(queries) @ torch.from_numpy(means[start : start + 65_536]).mT
+        numbers = torch.arange(start, start + found.shape[1]).expand(len(queries), -1)
+        values, rows = torch.cat([values, found], -1), torch.cat([rows, numbers], -1)
+        values, places = values.topk(TOP)
+        rows = rows.gather(-1, places)
+    return rows.numpy()
+
+
+def _measured(engine: Engine, queries: Floats, exact: npt.NDArray[Any], recall: float) -> dict[str, Any]:
+    """With the least effort that reaches the recall, or the greatest that there is."""
+    for effort in EFFORTS:
+        found = [engine.search(query[None], TOP, effort) for query in queries]
+        reached = float(
+            np.mean([len(set(f.tolist()) & set(e.tolist())) / TOP for f, e in zip(found, exact, strict=True)])
+        )
+        if reached >= recall:
+            break
+    times = [milliseconds(lambda query=query: engine.search(query[None], TOP, effort)) for query in queries][WARM_UP:]
+    return {"build_seconds": engine.build_seconds, "effort": effort, "recall": reached, "ms": percentiles(times)}
+
+
+def _engines(means: Floats, threads: int) -> Iterator[Engine]:
+    """Each is built when it is its turn, so that one is in memory at a time."""
+    yield _faiss(means)
+    if find_spec("hnswlib"):
+        yield _hnswlib(means, threads)
+    if find_spec("usearch"):
+        yield _usearch(means, threads)
+
+
+def _faiss(means: Floats) -> Engine:
+    index = faiss.IndexHNSWFlat(means.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = BREADTH
+
+    def search(query: Floats, k: int, effort: int) -> npt.NDArray[Any]:
+        return np.asarray(index.search(query, k, params=faiss.SearchParametersHNSW(efSearch=effort))[1][0])
+
+    return Engine("faiss HNSW", milliseconds(lambda: index.add(means)) / 1000, search)
+
+
+def _hnswlib(means: Floats, threads: int) -> Engine:
+    index = import_module("hnswlib").Index(space="cosine", dim=means.shape[1])
+    index.init_index(max_elements=len(means), ef_construction=BREADTH, M=LINKS)
+    index.set_num_threads(threads)
+
+    def search(query: Floats, k: int, effort: int) -> npt.NDArray[Any]:
+        index.set_ef(effort)
+        return np.asarray(index.knn_query(query, k, num_threads=1)[0][0])
+
+    return Engine("hnswlib", milliseconds(lambda: index.add_items(means)) / 1000, search)
+
+
+def _usearch(means: Floats, threads: int) -> Engine:
+    module = import_module("usearch.index")
+    index = module.Index(ndim=means.shape[1], metric="cos", dtype="f32", connectivity=LINKS, expansion_add=BREADTH)
+
+    def search(query: Floats, k: int, effort: int) -> npt.NDArray[Any]:
+        index.expansion_search = effort
+        return np.asarray(index.search(query[0], k).keys)
+
+    rows = np.arange(len(means))
+    return Engine("usearch", milliseconds(lambda: index.add(rows, means, threads=threads)) / 1000, search)
