@@ -27,8 +27,9 @@ from models.match import MatchHead, TraceTerm
 QUERIES: Final = 256
 """Items that ask, both halves together; fewer in a gallery that has fewer."""
 SEED: Final = 0
-UNMEASURED: Final = 200
-"""Rows that a search takes of a shortlist of which nothing was measured."""
+LEAST_SIZE: Final = 200
+"""Rows that a search takes at least when it names no number, also where fewer hold the ten most probable: match
+probabilities are calibrated on shortlists of so many, and the expected matches are a sum over them."""
 
 _NAMES: Final = {
     Space.MEAN: "the means",
@@ -117,7 +118,7 @@ def make(items: StoredGaussians, asking: Asking, head: MatchHead, choice: Choice
     build = KINDS[choice.kind].build
     if not len(items):
         points = Points(items.means)
-        return Made(build(points), points, ShortlistRecord(*_plain(choice), Space.MEAN, Effort(), UNMEASURED, None))
+        return Made(build(points), points, ShortlistRecord(*_plain(choice), Space.MEAN, Effort(), LEAST_SIZE, None))
     tuning, judging = (exhaustive(half, items, head) for half in _halves(asking.items))
     spaces = _spaces(items, head, tuning.exchange)
     curves = {space: exact_curve(tuning, points) for space, points in spaces.items()}
@@ -153,8 +154,9 @@ def choose_space(curves: Mapping[Space, Curve], wanted: Wanted) -> Space:
 
 
 def enough(held: Curve, recall: float) -> int:
-    """The place in `SIZES` of the smallest shortlist that holds so much; the last one where none does."""
-    return next((place for place, share in enumerate(held) if share >= recall), len(SIZES) - 1)
+    """The place in `SIZES` of the smallest shortlist from `LEAST_SIZE` on that holds so much; the last if none does."""
+    least = SIZES.index(LEAST_SIZE)
+    return next((place for place in range(least, len(SIZES)) if held[place] >= recall), len(SIZES) - 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from evaluation import pairs as pairs_module
 from evaluation.pairs import SHORTLIST, shortlisted
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
-from index.retriever import SearchOptions
+from index.shortlist_tuning import LEAST_SIZE
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
@@ -53,7 +53,7 @@ def test_shortlists_by_a_loop(direction: Direction, monkeypatch: pytest.MonkeyPa
 
 def test_the_shortlist_is_that_of_a_search() -> None:
     """What is calibrated is what is shown: as deep as a search looks unless told otherwise."""
-    assert SearchOptions().shortlist == SHORTLIST
+    assert LEAST_SIZE == SHORTLIST
 
 
 def test_weights_fall_with_the_rank() -> None:

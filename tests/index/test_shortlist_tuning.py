@@ -16,7 +16,7 @@ from index.items import Modality
 from index.shortlist_choice import Choice, Wanted
 from index.shortlist_contract import Effort
 from index.shortlist_loss import SIZES, TOP, Curve, Loss, Space, exhaustive
-from index.shortlist_tuning import QUERIES, UNMEASURED, Asking, Made, ShortlistRecord, choose_space, make
+from index.shortlist_tuning import LEAST_SIZE, QUERIES, Asking, Made, ShortlistRecord, choose_space, make
 from index.storage import Storage, StoredGaussians
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
@@ -186,7 +186,7 @@ def test_halves_are_apart() -> None:
 def test_nothing_to_measure() -> None:
     """A modality without items says so, and a search of it would take the usual number."""
     found = made_of(ITEMS[:0], "ivf_rabitq", PLAIN)
-    expected = ShortlistRecord("ivf_rabitq", "Because.", Space.MEAN, Effort(), UNMEASURED, None)
+    expected = ShortlistRecord("ivf_rabitq", "Because.", Space.MEAN, Effort(), LEAST_SIZE, None)
     assert found.record == expected
     assert found.record.verdict == "There is nothing to search."
 
