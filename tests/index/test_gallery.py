@@ -193,7 +193,7 @@ def test_description(built: Path) -> None:
     assert found["bytes"] == sum(path.stat().st_size for path in built.iterdir()) - _manifest_size(built)
     assert "find themselves" in found["text"]["self_retrieval"]
     shortlist = found["text"]["shortlist"]
-    assert (shortlist["kind"], shortlist["size"]) == ("flat", 20)
+    assert (shortlist["kind"], shortlist["size"]) == ("flat", 200)
     assert shortlist["held"]["built"]["20"] == 1.0
     assert "of the ten most probable of all" in shortlist["loss"]
 

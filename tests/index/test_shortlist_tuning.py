@@ -145,7 +145,7 @@ def test_the_means_are_taken_where_they_suffice() -> None:
     """Where the head sees the means alone their shortlist loses nothing, and no lift like the head is tried."""
     record = made("flat", MEANS).record
     assert record.loss is not None
-    assert (record.over, record.size, set(record.loss.curves)) == (Space.MEAN, 20, {Space.MEAN, Space.EXPECTED})
+    assert (record.over, record.size, set(record.loss.curves)) == (Space.MEAN, LEAST_SIZE, {Space.MEAN, Space.EXPECTED})
     assert record.loss.built == (1.0,) * len(SIZES)
 
 
@@ -153,7 +153,7 @@ def test_over_what_was_asked_for() -> None:
     """The means although they lose, or a lift although the means would do; the verdict says what is lost."""
     means = made("flat", VAGUE_WINS, Wanted(over="mean")).record
     assert means.over is Space.MEAN
-    assert means.size > 20
+    assert means.size >= LEAST_SIZE
     assert "nearest over the means hold" in means.verdict
     assert "% over the means lifted like the match head; wanted 99.0 %; 128 queries)." in means.verdict
     assert made("flat", MEANS, Wanted(over="lifted")).record.over is Space.EXPECTED
@@ -203,8 +203,11 @@ def test_another_calibration_is_noticed() -> None:
 
 
 def curves(**starts: float) -> Mapping[Space, Curve]:
-    """Curves that start at some share and reach 1 at the next size."""
-    return {Space(name): (start, *(1.0,) * (len(SIZES) - 1)) for name, start in starts.items()}
+    """Curves of some share up to the least size that a search takes, and of 1 at the next one."""
+    least = SIZES.index(LEAST_SIZE)
+    return {
+        Space(name): (0.0,) * least + (start,) + (1.0,) * (len(SIZES) - 1 - least) for name, start in starts.items()
+    }
 
 
 @pytest.mark.parametrize(

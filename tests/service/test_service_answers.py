@@ -91,12 +91,14 @@ def test_a_large_jpeg_is_decoded_as_the_build_decodes_it(
 
 
 def test_a_picture_of_the_gallery_finds_itself(client: TestClient, gallery: Path) -> None:
-    """Its file, uploaded, has the Gaussian that the build gave it among others, bit by bit: the same answer, in all."""
+    """Its file, uploaded, has the Gaussian that the build gave it among others, as near as it is stored."""
     by_id = client.post("/search/image-to-text", data={"image_id": "plain"}).json()
     upload = (gallery.parent / "corpus" / "0.png").read_bytes()
     uploaded = client.post("/search/image-to-text", files={"image": upload}).json()
-    assert uploaded["query"]["uncertainty"] == by_id["query"]["uncertainty"]
-    assert uploaded["results"] == by_id["results"]
+    assert uploaded["query"]["uncertainty"]["sigma"] == pytest.approx(by_id["query"]["uncertainty"]["sigma"], rel=1e-3)
+    assert [hit["id"] for hit in uploaded["results"]] == [hit["id"] for hit in by_id["results"]]
+    for one, other in zip(uploaded["results"], by_id["results"], strict=True):
+        assert one["match_probability"] == pytest.approx(other["match_probability"], abs=0.01)
 
 
 def test_the_seed_is_what_changes_a_sampled_answer(client: TestClient) -> None:
