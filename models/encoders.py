@@ -143,7 +143,7 @@ class Encoder(nn.Module):
     @torch.inference_mode()
     def encode_pixels(self, pixels: Tensor) -> Gaussian:
         """Gaussians [n, dim] of normalised pixels [n, 3, height, width]; on the CPU a row's bits are its own."""
-        return independence.encode_pixels(self.image, pixels.to(self.device))
+        return independence.encode_pixels(self.image.cnn, self.image.heads, pixels.to(self.device))
 
     @torch.inference_mode()
     def encode_tokens(self, ids: Tensor, lengths: Tensor) -> Gaussian:

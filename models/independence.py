@@ -19,16 +19,14 @@ starts. Devices other than the CPU compute as torch does.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from models.embedding import Encoding
 from models.gaussian import Gaussian, concatenate
-
-if TYPE_CHECKING:
-    from models.encoders import ImageEncoder, TextEncoder
 
 LEAST_ROWS: Final = 4
 """Rows of a matrix product from which on MKL's kernel is the same."""
@@ -36,23 +34,37 @@ LEAST_ROWS: Final = 4
 _LENGTHS: Final = 4
 
 
-def encode_pixels(encoder: ImageEncoder, pixels: Tensor) -> Gaussian:
-    """Gaussians [n, dim] of normalised pixels [n, 3, height, width]."""
+def encode_pixels(
+    features: Callable[[Tensor], Tensor], heads: Callable[[Tensor], Encoding], pixels: Tensor
+) -> Gaussian:
+    """Gaussians [n, dim] of normalised pixels [n, 3, height, width].
+
+    Args:
+        features: gives feature maps of pixels.
+        heads: embeds feature maps.
+        pixels: where the networks are.
+    """
     if pixels.device.type != "cpu" or not len(pixels):
-        return encoder(pixels).gaussian  # type: ignore[no-any-return]
+        return heads(features(pixels).float()).gaussian
     with _Independent():
-        features = encoder.cnn(pixels).float()
+        maps = features(pixels).float()
     # Cloned, because a kernel may look at how its memory is aligned.
-    return concatenate([encoder.heads(features[row : row + 1].clone()).gaussian for row in range(len(features))])
+    return concatenate([heads(maps[row : row + 1].clone()).gaussian for row in range(len(maps))])
 
 
-def encode_tokens(encoder: TextEncoder, ids: Tensor, lengths: Tensor) -> Gaussian:
-    """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real."""
+def encode_tokens(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, lengths: Tensor) -> Gaussian:
+    """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real.
+
+    Args:
+        network: embeds ids and lengths.
+        ids: where the network is; likewise the lengths.
+        lengths: of the texts.
+    """
     if ids.device.type != "cpu" or not len(ids):
-        return encoder(ids, lengths).gaussian  # type: ignore[no-any-return]
+        return network(ids, lengths).gaussian
     padded = (lengths + _LENGTHS - 1) // _LENGTHS * _LENGTHS
     groups = [(length, (padded == length).nonzero()[:, 0]) for length in sorted(set(padded.tolist()))]
-    parts = [_encode_alike(encoder, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
+    parts = [_encode_alike(network, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
     order = torch.cat([rows for _, rows in groups]).argsort()
     return concatenate(parts)[order]
 
@@ -70,11 +82,11 @@ def _same(one: Gaussian, other: Gaussian) -> bool:
     return torch.equal(one.mean, other.mean) and torch.equal(one.log_variance, other.log_variance)
 
 
-def _encode_alike(encoder: TextEncoder, ids: Tensor, lengths: Tensor) -> Gaussian:
+def _encode_alike(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, lengths: Tensor) -> Gaussian:
     """Texts of one padded length, in `LEAST_ROWS` rows or more."""
     rows = torch.arange(max(LEAST_ROWS, len(ids))) % len(ids)
     with _Independent():
-        gaussian: Gaussian = encoder(ids[rows], lengths[rows]).gaussian
+        gaussian = network(ids[rows], lengths[rows]).gaussian
     return gaussian[: len(ids)]
 
 
