@@ -113,6 +113,7 @@ from pathlib import Path
 from corpus.read import read
 from training.loop import Watch
 from training.start import train
+torch.set_num_threads({threads})
 sys.path.insert(0, {tests!r})
 from test_training_loop import CONFIG, CPU
 def slow(done, total, loss):
@@ -125,7 +126,9 @@ train(CONFIG, read(Path({data!r})), Path({out!r}), device=CPU, watch=Watch(step=
 def test_a_killed_run_reaches_the_same_weights(scenes: Corpus, undisturbed: Path, tmp_path: Path) -> None:
     """SIGKILL in the second epoch; the next run goes on from what is on disk."""
     out = tmp_path / "model"
-    script = KILLED.format(tests=str(Path(__file__).parent), data=str(scenes.root), out=str(out))
+    # With another number of threads sums round differently, and other tests may have pinned this process's.
+    tests, threads = str(Path(__file__).parent), torch.get_num_threads()
+    script = KILLED.format(tests=tests, threads=threads, data=str(scenes.root), out=str(out))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
