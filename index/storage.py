@@ -61,9 +61,9 @@ class Coding:
     @classmethod
     def spanning(cls, least: Floats, most: Floats, storage: Storage) -> Coding:
         """The coding whose codes reach from `least` to `most` [dim]."""
-        levels = np.iinfo(storage.log_variance_type).max
-        # A dimension in which all items are alike needs one code; its step may be anything.
-        return cls(least, np.where(most > least, (most - least) / levels, 1).astype(np.float32))
+        step = ((most - least) / np.iinfo(storage.log_variance_type).max).astype(np.float32)
+        # Where all items are alike, up to what float32 can divide, one code is enough; its step may be anything.
+        return cls(least, np.where(step > 0, step, np.float32(1)))
 
     def encode(self, log_variances: Floats, kind: np.dtype[Any]) -> npt.NDArray[Any]:
         """Codes [n, dim] of log-variances [n, dim]."""
