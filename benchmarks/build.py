@@ -6,7 +6,6 @@ of the same size. Of the build, the stage that reads, decodes, frames, makes thu
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -20,7 +19,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.http import resnet50
-from benchmarks.machine import machine
+from benchmarks.machine import machine, save
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -118,19 +117,17 @@ def _encode(model: checkpoint.LoadedModel, ready: Sequence[Pixels]) -> float:
 
 def main(out: Path) -> None:
     """Measure, print, and write the figures as JSON."""
-    before = machine()
     with tempfile.TemporaryDirectory() as folder:
         times = build_times(Path(folder))
     console = Console(width=140)
-    console.print(before, highlight=False)
+    console.print(machine(), highlight=False)
     for each in times:
         console.print(
             f"{each.model}: a build encodes {each.build_per_second:.1f} pictures a second from JPEG files, the encoder "
             f"{each.memory_per_second:.1f} from memory: {each.ratio:.0%} (medians of {ROUNDS} paired rounds)",
             highlight=False,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"machine": before, "build": [asdict(each) for each in times]}, indent=2))
+    save(out, {"build": {"runs": [asdict(each) for each in times]}})
 
 
 if __name__ == "__main__":

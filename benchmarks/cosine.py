@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.machine import milliseconds, percentiles
+from benchmarks.machine import percentiles
 from benchmarks.synthetic import Collection
+from models.runtimes.timing import milliseconds
 
 Floats = npt.NDArray[np.float32]
 Search = Callable[[Floats, int], npt.NDArray[Any]]

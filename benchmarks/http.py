@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.machine import machine
+from benchmarks.machine import machine, save
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -43,6 +43,7 @@ from models import checkpoint
 from models.calibration import Direction
 from models.encoders import Encoder, EncoderConfig
 from models.image import decode, frame, normalise
+from models.runtimes.timing import milliseconds
 from models.text import batch
 
 CLIENTS: Final = (1, 8, 64)
@@ -129,7 +130,7 @@ def measure(subject: Subject, port: int, server: int, folder: Path) -> HttpTimes
 
 def _round(subject: Subject, port: int, server: int, path: Path) -> dict[str, Any]:
     limits = {size: _rate(subject, size) for size in BATCHES}
-    direct = _median(_milliseconds(lambda n=n: subject.direct(n)) for n in range(min(subject.count, 100)))
+    direct = _median(milliseconds(lambda n=n: subject.direct(n)) for n in range(min(subject.count, 100)))
     return {"limits": limits, "direct": direct, "loads": {n: _load(subject, port, server, path, n) for n in CLIENTS}}
 
 
@@ -138,7 +139,7 @@ def _rate(subject: Subject, size: int) -> float:
     given = [subject.inputs[n % len(subject.inputs)] for n in range(size)]
     subject.encode(given)
     times = max(2, min(40, subject.count // (2 * size)))
-    return size / _median(_milliseconds(lambda: subject.encode(given)) / 1_000 for _ in range(times))
+    return size / _median(milliseconds(lambda: subject.encode(given)) / 1_000 for _ in range(times))
 
 
 def _load(subject: Subject, port: int, server: int, path: Path, clients: int) -> dict[str, Any]:
@@ -172,12 +173,6 @@ def _summary(clients: int, rounds: Sequence[tuple[Mapping[str, Any], float]]) ->
 
 def _median(values: Any) -> float:
     return float(np.median(list(values)))
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return 1_000 * (time.perf_counter() - start)
 
 
 def _processor_seconds(process: int) -> float:
@@ -320,16 +315,12 @@ def show(times: Sequence[HttpTimes], console: Console) -> None:
 
 def main(out: Path) -> None:
     """Measure, print, and write the figures as JSON."""
-    before = machine()
     with tempfile.TemporaryDirectory() as folder:
         times = http_times(Path(folder))
     console = Console(width=140)
-    console.print(before, highlight=False)
+    console.print(machine(), highlight=False)
     show(times, console)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(
-        json.dumps({"machine": before, "rounds": ROUNDS, "http": [asdict(each) for each in times]}, indent=2)
-    )
+    save(out, {"http": {"rounds": ROUNDS, "runs": [asdict(each) for each in times]}})
 
 
 if __name__ == "__main__":

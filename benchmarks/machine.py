@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 
 from index.threads import available
+from models.runtimes.timing import processor
 
 PACKAGES = ("torch", "numpy", "faiss-cpu", "hnswlib", "usearch", "fastapi", "uvicorn", "pillow")
 
@@ -22,7 +22,7 @@ PACKAGES = ("torch", "numpy", "faiss-cpu", "hnswlib", "usearch", "fastapi", "uvi
 def machine() -> dict[str, Any]:
     """The machine and the versions of what computes on it."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "architecture": platform.machine(),
         "cores": available(),
         "load_average": os.getloadavg()[0],
@@ -31,13 +31,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    """How long a piece of work takes."""
-    start = perf_counter()
-    work()
-    return 1_000 * (perf_counter() - start)
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
@@ -60,14 +53,6 @@ def save(path: Path, figures: Mapping[str, Any]) -> None:
     path.write_text(
         json.dumps({**before, **{name: {"machine": machine(), **each} for name, each in figures.items()}}, indent=2)
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
 
 
 def _memory() -> int | None:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.machine import milliseconds
 from index.rerank import Rerank, match_probabilities
 from models.gaussian import Gaussian
 from models.match import DISTANCE_EPSILON, MatchHead, Noise, sampled
+from models.runtimes.timing import milliseconds
 
 RUNS = 15
 

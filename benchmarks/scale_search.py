@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.machine import milliseconds, percentiles, resident
+from benchmarks.machine import percentiles, resident
 from benchmarks.scale import Case
 from benchmarks.synthetic import HEAD
 from index.gallery import Gallery
@@ -20,6 +20,7 @@ from index.retriever import Retriever, SearchOptions, SearchResult
 from index.shortlist import set_threads
 from models.calibration import Direction
 from models.gaussian import Gaussian
+from models.runtimes.timing import milliseconds
 
 WARM_UP = 20
 TOP = 10

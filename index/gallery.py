@@ -95,16 +95,16 @@ class Gallery:
         """The number of items of a modality."""
         return self.manifest.counts[modality]
 
-    def nearest(self, modality: Modality, mean: torch.Tensor, n: int | None = None) -> Rows:
+    def nearest(self, modality: Modality, mean: torch.Tensor, n: int) -> Rows:
         """The shortlist of a query: up to n rows of a modality, in the order of the shortlist.
 
         Args:
             modality: that answers.
             mean: [dim] of the query.
-            n: how many; None takes as many as the gallery was measured to need.
+            n: how many.
         """
         shelf, record = self._shelves[modality], self.manifest.shortlists[modality]
-        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n or record.size, record.effort).rows
+        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n, record.effort).rows
 
     def gaussians(self, modality: Modality, rows: Sequence[int] | Rows) -> Gaussian:
         """The Gaussians [n, dim] of rows, in their order; float32, on the CPU, a copy.

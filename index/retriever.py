@@ -145,8 +145,9 @@ class Retriever:
             options: see there.
         """
         query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
+        asked = _Asked(query, direction, options)
         rank = self._ranked_all if options.rerank is Rerank.EXHAUSTIVE else self._ranked_shortlist
-        candidates, probabilities = rank(_Asked(query, direction, options), modality, clock)
+        candidates, probabilities = rank(asked, modality, clock)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
         raw = answers.probability
         if self._calibration is not None:
@@ -154,7 +155,7 @@ class Retriever:
         clock.lap("rerank")
         hits = self._hits(modality, answers, raw)
         clock.lap("items")
-        return self._result(_Asked(query, direction, options), hits, probabilities, clock.laps)
+        return self._result(asked, hits, probabilities, clock.laps)
 
     def _ranked_shortlist(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
         """The items of the shortlist, and their probabilities."""

@@ -17,7 +17,7 @@ K = TypeVar("K")
 
 def in_turns(works: Mapping[K, Callable[[], object]], runs: int) -> dict[K, list[float]]:
     """Milliseconds of each work in each of `runs` rounds, after two rounds that do not count."""
-    rounds = [{name: _milliseconds(work) for name, work in works.items()} for _ in range(_WARM_UPS + runs)]
+    rounds = [{name: milliseconds(work) for name, work in works.items()} for _ in range(_WARM_UPS + runs)]
     return {name: [each[name] for each in rounds[_WARM_UPS:]] for name in works}
 
 
@@ -36,7 +36,8 @@ def processor() -> str:
     return next(named, platform.processor() or platform.machine())
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
+def milliseconds(work: Callable[[], object]) -> float:
+    """How long a piece of work takes."""
     start = perf_counter()
     work()
     return 1_000 * (perf_counter() - start)
