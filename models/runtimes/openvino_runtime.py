@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,7 +39,6 @@ def read(path: Path, threads: int, *, bf16: bool) -> Compute:
     Raises:
         RuntimeError: OpenVINO cannot read the file.
     """
-    openvino = _openvino()
     options = {
         "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
         "INFERENCE_NUM_THREADS": threads,
@@ -46,7 +46,7 @@ def read(path: Path, threads: int, *, bf16: bool) -> Compute:
         # Several servers on one machine would be pinned to the same cores.
         "ENABLE_CPU_PINNING": False,
     }
-    compiled: Any = openvino.Core().compile_model(str(path), "CPU", options)
+    compiled: Any = _core().compile_model(str(path), "CPU", options)
 
     def compute(*inputs: Tensor) -> Gaussian:
         # A request of its own, because one request serves one thread at a time.
@@ -60,6 +60,17 @@ def read(path: Path, threads: int, *, bf16: bool) -> Compute:
 def version() -> str:
     """Name and version of the library."""
     return f"openvino {_openvino().get_version()}"
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's engine, one for the process and never given up.
+
+    Each one gives its thread a signal stack, and takes it away when it goes. Of two that do not go in the reverse of
+    the order in which they came, the thread is left with the stack of one that is gone, and the next signal for which
+    Python has a handler ends the process without a word (seen with OpenVINO 2026.4).
+    """
+    return _openvino().Core()
 
 
 def _openvino() -> ModuleType:

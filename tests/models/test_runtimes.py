@@ -403,6 +403,26 @@ def test_no_runtime_reports_to_its_maker(exported: tuple[LoadedModel, Runtime], 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_signals_are_handled_after_models_have_gone(exported: tuple[LoadedModel, Runtime]) -> None:
+    """A server that tried several runtimes and kept none of them still stops as asked: no model takes the stack on which
+    signals are handled with it, in whichever order models go.
+    """
+    model, wanted = exported
+    program = (
+        "import gc, os, signal, sys; from pathlib import Path; from models import checkpoint; "
+        "from models.runtimes.choose import equip; from models.runtimes.runtime import Runtime; "
+        "load = lambda: equip(checkpoint.load(Path(sys.argv[1])), Runtime(sys.argv[2]), 1); "
+        "models = [load(), load(), load()]; "
+        "[(models.pop(0), gc.collect()) for _ in range(3)]; "
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); "
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    command = [sys.executable, "-c", program, str(model.directory), wanted]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 7, done.stderr
+
+
 def test_times_are_taken_in_turns() -> None:
     """Every round asks each work once, in the same order; the speed-up is the median of the rounds' ratios."""
     asked: list[str] = []
