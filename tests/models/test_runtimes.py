@@ -404,8 +404,8 @@ def test_no_runtime_reports_to_its_maker(exported: tuple[LoadedModel, Runtime], 
 
 
 def test_signals_are_handled_after_models_have_gone(exported: tuple[LoadedModel, Runtime]) -> None:
-    """A server that tried several runtimes and kept none of them still stops as asked: no model takes the stack on which
-    signals are handled with it, in whichever order models go.
+    """A server that tried several runtimes and kept none still stops as asked, in whichever order their models go: none
+    takes the stack along on which signals are handled.
     """
     model, wanted = exported
     program = (
