@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cosine, scale
-from benchmarks.machine import machine, save
-from benchmarks.query import stage_times
+from benchmarks.query import ITEMS, stage_times
 from benchmarks.rerank import rerank_times
 from benchmarks.synthetic import Collection
+from evaluation.machine import machine, save
 
 CONSOLE = Console()
 app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
@@ -59,11 +59,11 @@ def query(json: Json = None, scratch: Scratch = None) -> None:
     """A text query against a Scenes gallery with the model that ships, stage by stage."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         times = stage_times(Path(folder))
-    table = Table(title=f"A text query against {times.items:,} images (D = {times.dim}), {times.queries} queries, ms")
+    table = Table(title=f"A text query against {ITEMS:,} images, {times.queries} queries, ms")
     for heading in ("stage", "p50", "p95"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for stage, (median, tail) in times.stages.items():
-        table.add_row(stage, f"{median:.2f}", f"{tail:.2f}")
+    for stage, taken in times.stages.items():
+        table.add_row(stage, f"{taken['p50']:.2f}", f"{taken['p95']:.2f}")
     CONSOLE.print(table)
     _save(json, {"query": asdict(times)})
 

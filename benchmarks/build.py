@@ -19,11 +19,11 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.http import resnet50
-from benchmarks.machine import machine, save
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
+from evaluation.machine import machine, save
 from index.build import build
 from index.embedding import Progress
 from index.items import Modality

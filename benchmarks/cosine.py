@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.machine import percentiles
 from benchmarks.synthetic import Collection
+from evaluation.machine import percentiles
 from models.runtimes.timing import milliseconds
 
 Floats = npt.NDArray[np.float32]

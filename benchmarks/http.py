@@ -30,11 +30,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.machine import machine, save
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
+from evaluation.machine import machine, save
 from index.build import build
 from index.gallery import Gallery
 from index.retriever import Retriever, SearchOptions

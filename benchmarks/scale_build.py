@@ -12,9 +12,9 @@ from time import perf_counter
 
 import torch
 
-from benchmarks.machine import resident
 from benchmarks.scale import Case
 from benchmarks.synthetic import Collection, write_gallery
+from evaluation.machine import resident
 from index.items import Modality
 from index.shortlist import set_threads
 from index.storage import Storage

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.machine import percentiles, resident
 from benchmarks.scale import Case
 from benchmarks.synthetic import HEAD
+from evaluation.machine import percentiles, resident
 from index.gallery import Gallery
 from index.items import Modality
 from index.rerank import Rerank

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import compare, demo, evaluate, index, model, search, serve, train
+from cli import bench, compare, demo, evaluate, index, model, search, serve, train
 from models.errors import PenumbraError
 from training.loop import InterruptedTrainingError
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "search": search,
     "serve": serve,
     "demo": demo,
+    "bench": bench,
 }
 for name, part in COMMANDS.items():
     app.command(name)(part.command)

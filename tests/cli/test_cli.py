@@ -199,6 +199,25 @@ def test_search_by_text_and_by_image(home: Path) -> None:
     assert "%" in shown.stdout
 
 
+def test_bench_measures_and_writes(home: Path, tmp_path: Path) -> None:
+    """Every rerank with its stages, in the terminal and as JSON with the machine; a file of queries may be named."""
+    queries, figures = tmp_path / "queries.txt", tmp_path / "bench.json"
+    queries.write_text("a star\n\na red circle\n")
+    given = ("--texts", queries, "--queries", 3, "--threads", 1, "--json", figures)
+    done = penumbra("bench", home / "gallery", *given)
+    assert done.returncode == 0, done.stderr
+    assert "A text query to 32 images" in done.stdout
+    bench = json.loads(figures.read_text())["bench"]
+    assert {run["rerank"]: run["queries"] for run in bench["runs"]} == {
+        "sampled": 3,
+        "closed_form": 3,
+        "none": 3,
+        "exhaustive": 3,
+    }
+    assert bench["machine"]["threads"] == 1
+    assert all(run["stages"]["beyond the encoder"]["p50"] > 0 for run in bench["runs"])
+
+
 def test_index_info_describes(home: Path) -> None:
     """Counts and the state of the variances, as text and as JSON."""
     facts = json.loads(penumbra("index", "info", home / "gallery", "--json").stdout)
@@ -213,6 +232,7 @@ def test_index_info_describes(home: Path) -> None:
         (("search", "{home}/gallery", "--text", " "), "text"),
         (("search", "{home}/gallery"), "one of them"),
         (("search", "{home}/gallery", "--image", "{home}/none.jpg"), "none.jpg"),
+        (("bench", "{home}/gallery", "--texts", "{home}/none.txt"), "none.txt"),
         (("train", "{home}/none.toml", "--out", "{home}/x"), "none.toml"),
         (("train", "{home}/tiny.toml", "--out", "{home}/model"), "finished model"),
         (("train", "{home}/tiny.toml", "--out", "{home}/x", "--device", "abacus"), "abacus"),
