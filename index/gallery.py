@@ -130,18 +130,22 @@ class Gallery:
         """The JPEG of an image, its longer side at most 256 pixels, or None when there is no image of this id."""
         return self._items.picture(identifier)
 
-    def percentile(self, modality: Modality, sigma: float) -> float | None:
-        """The share of the gallery's items of a modality with a smaller σ, in percent; None when it has none."""
+    def percentiles(self, modality: Modality, sigmas: Floats) -> tuple[float | None, ...]:
+        """For each σ [n] the share of the gallery's items of a modality with a smaller one, in percent; None when it
+        has none.
+        """
         ordered = self._shelves[modality].ordered_sigmas
-        return 100 * int(np.searchsorted(ordered, sigma)) / len(ordered) if len(ordered) else None
+        if not len(ordered):
+            return (None,) * len(sigmas)
+        # In the type of the array: for a float64 numpy would convert all of it, each time.
+        smaller = np.searchsorted(ordered, sigmas.astype(ordered.dtype))
+        return tuple((100 * smaller / len(ordered)).tolist())
 
     def uncertainties(self, modality: Modality, gaussians: Gaussian) -> tuple[Uncertainty, ...]:
         """The uncertainty of each of the Gaussians [n, dim], of the gallery or not, beside its items of a modality."""
-        measures = (gaussians.sigma, gaussians.log_det, gaussians.total_variance)
-        return tuple(
-            Uncertainty(sigma, log_det, trace, self.percentile(modality, sigma))
-            for sigma, log_det, trace in zip(*(measure.tolist() for measure in measures), strict=True)
-        )
+        sigmas = gaussians.sigma
+        measures = (each.tolist() for each in (sigmas, gaussians.log_det, gaussians.total_variance))
+        return tuple(map(Uncertainty, *measures, self.percentiles(modality, sigmas.numpy())))
 
     def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
         """Rows int64 in the order of σ, `limit` of them from place `offset` on."""

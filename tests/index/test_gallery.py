@@ -49,15 +49,15 @@ def test_rows_come_back_in_the_order_asked_for(gallery_of: GalleryOf) -> None:
     assert len(gallery.gaussians(Modality.IMAGE, [])) == 0
 
 
-def test_percentile_counts_smaller_sigmas(gallery_of: GalleryOf) -> None:
+def test_percentiles_count_smaller_sigmas(gallery_of: GalleryOf) -> None:
     """A percentile is the share of items with a smaller σ: below all, between, at an item's own, above all."""
     images = draw(40)
     gallery = gallery_of(images, draw(5))
-    sigmas = images.sigma.tolist()
-    for sigma in (0.0, 99.0, 0.2, sigmas[3]):
-        expected = 100 * sum(each < sigma for each in sigmas) / 40
-        assert gallery.percentile(Modality.IMAGE, sigma) == expected
-    assert gallery_of(images, draw(0)).percentile(Modality.TEXT, 0.2) is None
+    own = images.sigma.tolist()
+    sigmas = np.array([0.0, 99.0, 0.2, own[3]])
+    expected = tuple(100 * sum(each < sigma for each in own) / 40 for sigma in sigmas)
+    assert gallery.percentiles(Modality.IMAGE, sigmas) == expected
+    assert gallery_of(images, draw(0)).percentiles(Modality.TEXT, sigmas) == (None,) * 4
 
 
 def test_uncertainties_are_those_of_the_covariance(gallery_of: GalleryOf) -> None:
