@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.demo import SHIPPED_MODEL
+from evaluation.machine import save
 from index.gallery import Gallery
 from index.items import Modality
 from index.rerank import Rerank
@@ -29,7 +29,7 @@ from models.image import Framing, decode
 from models.runtimes.agreement import agreement, probes
 from models.runtimes.networks import open_network, write_network
 from models.runtimes.runtime import EXPORTED, Compute, Network, Runtime, usable
-from models.runtimes.timing import in_turns, processor
+from models.runtimes.timing import in_turns
 
 CONSOLE = Console(width=130)
 QUERIES = 300
@@ -100,9 +100,8 @@ def main() -> None:
     overlaps = [] if asked.gallery is None else overlap(asked.gallery, asked.threads)
     _show(times, overlaps)
     if asked.json is not None:
-        machine = {"processor": processor(), "torch": torch.__version__}
-        found = {**machine, "times": [asdict(each) for each in times], "overlap": [asdict(each) for each in overlaps]}
-        asked.json.write_text(json.dumps(found, indent=2) + "\n")
+        found = {"times": [asdict(each) for each in times], "overlap": [asdict(each) for each in overlaps]}
+        save(asked.json, {"encoders": found})
 
 
 def encoder_times(
