@@ -29,7 +29,7 @@ from models.image import Framing, decode
 from models.runtimes.agreement import agreement, probes
 from models.runtimes.networks import open_network, write_network
 from models.runtimes.runtime import EXPORTED, Compute, Network, Runtime, usable
-from models.runtimes.timing import in_turns
+from models.runtimes.timing import in_turns, processor
 
 CONSOLE = Console(width=130)
 QUERIES = 300
