@@ -212,10 +212,10 @@ def _spaces(items: StoredGaussians, head: MatchHead, exchange: float) -> dict[Sp
 
     Like the head is like the expected distance where the head makes nothing of an item's variances.
     """
-    penalties = {Space.EXPECTED: [expected_penalty(block) for _, block in items.blocks()]}
+    penalties = {Space.EXPECTED: items.measure(expected_penalty)}
     if not head.means_alone and head.item != TraceTerm():
-        penalties[Space.HEAD] = [head_penalty(block, head, exchange) for _, block in items.blocks()]
-    lifted = {space: Points(items.means, heights(torch.cat(parts)).numpy()) for space, parts in penalties.items()}
+        penalties[Space.HEAD] = items.measure(lambda block: head_penalty(block, head, exchange))
+    lifted = {space: Points(items.means, heights(each).numpy()) for space, each in penalties.items()}
     return {Space.MEAN: Points(items.means), **lifted}
 
 

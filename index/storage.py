@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -112,6 +112,17 @@ class StoredGaussians:
         for start in range(0, len(self), BLOCK):
             yield start, self.take(slice(start, start + BLOCK))
 
+    def measure(self, measure: Callable[[Gaussian], torch.Tensor]) -> torch.Tensor:
+        """A number of each of them [n], by what measures a block of them.
+
+        The numbers go where all have room. As a small tensor for each block they would lie between the blocks in
+        memory, and keep the system from having these back: the memory taken would be that of all Gaussians.
+        """
+        found = torch.empty(len(self))
+        for start, block in self.blocks():
+            found[start : start + len(block)] = measure(block)
+        return found
+
 
 def as_float32(array: npt.NDArray[Any], rows: Sequence[int] | Rows | slice) -> torch.Tensor:
     """Rows of an array of numbers or codes, in their order: float32 [k, dim], a copy; a file is read front to back.
@@ -148,6 +159,9 @@ def coding_of(gaussians: StoredGaussians, storage: Storage) -> Coding | None:
 
 def _span(gaussians: StoredGaussians) -> tuple[Floats, Floats]:
     """The least and the greatest log-variance in each dimension, [dim] each."""
-    ends = [(block.log_variance.amin(0).numpy(), block.log_variance.amax(0).numpy()) for _, block in gaussians.blocks()]
-    least, most = zip(*ends, strict=True)
-    return np.min(least, 0), np.max(most, 0)
+    least, most = torch.full((gaussians.dim,), torch.inf), torch.full((gaussians.dim,), -torch.inf)
+    for _, block in gaussians.blocks():
+        # In place, as in `StoredGaussians.measure`.
+        torch.minimum(least, block.log_variance.amin(0), out=least)
+        torch.maximum(most, block.log_variance.amax(0), out=most)
+    return least.numpy(), most.numpy()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,3 +205,31 @@ def test_items_find_themselves(gallery_of: Callable[..., Gallery], storage: Stor
         assert (hit.row, hit.mean_distance) == (row, 0.0)
         [uncertainty] = gallery.uncertainties(Modality.IMAGE, query)
         assert uncertainty.percentile == 100 * int((sigmas < sigmas[row]).sum()) / 80
+
+
+MEMORY = """
+import sys
+import numpy as np
+from evaluation.machine import resident
+from index.storage import Storage, StoredGaussians, coding_of
+arrays = (np.load(path, mmap_mode="r") for path in sys.argv[1:])
+gaussians = StoredGaussians(*arrays)
+next(iter(gaussians.blocks()))[1].total_variance
+before = resident()["own"]
+coding_of(gaussians, Storage.COMPACT)
+gaussians.measure(lambda block: block.total_variance)
+print(resident()["own"] - before)
+"""
+
+
+def test_going_through_all_takes_the_memory_of_a_block(tmp_path: Path) -> None:
+    """What goes through all Gaussians of a file block by block leaves nothing of the blocks behind: neither a coding
+    nor a number of each item. In a process of its own, whose heap holds nothing else.
+    """
+    paths = [tmp_path / "means.npy", tmp_path / "log_variances.npy"]
+    for path in paths:
+        np.save(path, np.ones((200 * BLOCK, 128), np.float32))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", MEMORY, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
+    assert int(done.stdout) < 50 * BLOCK * 128 * 4
