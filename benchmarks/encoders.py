@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.untrained import resnet50
 from cli.demo import SHIPPED_MODEL
 from evaluation.machine import save
 from index.gallery import Gallery
@@ -23,9 +24,9 @@ from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from models import checkpoint
 from models.calibration import Direction
-from models.encoders import Encoder, EncoderConfig
+from models.encoders import Encoder
 from models.gaussian import Gaussian
-from models.image import Framing, decode
+from models.image import decode
 from models.runtimes.agreement import agreement, probes
 from models.runtimes.networks import open_network, write_network
 from models.runtimes.runtime import EXPORTED, Compute, Network, Runtime, usable
@@ -90,7 +91,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     scenes = checkpoint.load(SHIPPED_MODEL).encoder
-    encoders = {"scenes": scenes, "resnet50": _resnet50(scenes)}
+    encoders = {"scenes": scenes, "resnet50": resnet50(scenes)}
     times = [
         time
         for name in asked.models
@@ -208,13 +209,6 @@ def _used(work: Callable[[], object]) -> float:
     start = process_time()
     work()
     return 1_000 * (process_time() - start)
-
-
-def _resnet50(scenes: Encoder) -> Encoder:
-    """A ResNet-50 for pictures of 224 × 224 with 1,024 dimensions and random weights."""
-    torch.manual_seed(0)
-    config = EncoderConfig(embed_dim=1024, framing=Framing(224))
-    return Encoder(config, scenes.vocabulary, scenes.match).eval().requires_grad_(False)
 
 
 def _show(times: list[EncoderTime], overlaps: list[Overlap]) -> None:

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.untrained import resnet50
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -41,7 +42,6 @@ from index.retriever import Retriever, SearchOptions
 from index.threads import available, pin
 from models import checkpoint
 from models.calibration import Direction
-from models.encoders import Encoder, EncoderConfig
 from models.image import decode, frame, normalise
 from models.runtimes.timing import milliseconds
 from models.text import batch
@@ -270,21 +270,13 @@ def _request(path: str, kind: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-def resnet50(folder: Path, like: Encoder) -> Path:
-    """A model of the size that is used on photographs; its weights are random, which costs the same time."""
-    torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(embed_dim=1024), like.vocabulary, like.match).eval()
-    checkpoint.save(encoder, folder, {})
-    return folder
-
-
 def http_times(folder: Path) -> list[HttpTimes]:
     """The shipped model over 2,000 Scenes, and a ResNet-50 at 224 over 64."""
     pin(available())
-    shipped = checkpoint.load(SHIPPED_MODEL)
+    checkpoint.save(resnet50(checkpoint.load(SHIPPED_MODEL).encoder), folder / "resnet50", {})
     plans = [
         ("shipped, ResNet-18 at 72", SHIPPED_MODEL, 2_000, (600, 300)),
-        ("ResNet-50 at 224", resnet50(folder / "resnet50", shipped.encoder), 64, (400, 64)),
+        ("ResNet-50 at 224", folder / "resnet50", 64, (400, 64)),
     ]
     return [times for number, plan in enumerate(plans) for times in _measured(folder / str(number), *plan)]
 

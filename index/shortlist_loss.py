@@ -20,6 +20,7 @@ from index.points import Points
 from index.ranking import Best, Rows
 from index.storage import StoredGaussians
 from models.distances import expected_squared
+from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.match import MatchHead
 
@@ -122,11 +123,20 @@ def head_fingerprint(head: MatchHead) -> str:
 
 @torch.inference_mode()
 def exhaustive(queries: Gaussian, items: StoredGaussians, head: MatchHead) -> Truth:
-    """The most probable of all items, in blocks: at no time are all probabilities in memory."""
+    """The most probable of all items, in blocks: at no time are all probabilities in memory.
+
+    Raises:
+        ArtifactError: probabilities are no numbers, so that nothing could be ranked by them.
+    """
     best = Best(len(queries), SIZES[-1], largest=True)
     for start, block in probability_blocks(queries, items, replace(head, map=None)):
         best.see(block, start)
     top = best.values.double()
+    if top.isnan().any():
+        raise ArtifactError(
+            "the match probabilities of this model are no numbers, for its variances are beyond any range: train it "
+            "again, or check what was imported"
+        )
     tenth = top[:, min(TOP, len(items)) - 1]
     least = tenth - _SAME * torch.minimum(tenth, 1 - tenth) - _EPSILON * tenth
     rows = [found[reached].numpy() for found, reached in zip(best.rows, top >= least[:, None], strict=True)]

@@ -18,6 +18,7 @@ from index.shortlist_contract import Effort
 from index.shortlist_loss import SIZES, TOP, Curve, Loss, Space, exhaustive
 from index.shortlist_tuning import LEAST_SIZE, QUERIES, Asking, Made, ShortlistRecord, choose_space, make
 from index.storage import Storage, StoredGaussians
+from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
 from models.probability_map import PlattMap
@@ -117,6 +118,13 @@ def test_a_gallery_of_fewer_than_ten() -> None:
     truth = exhaustive(QUERYING[:3], stored(ITEMS[:4]), PLAIN)
     assert truth.held([np.array([0, 1, 2, 3])] * 3) == 1.0
     assert truth.held([np.array([2])] * 3) == 0.25
+
+
+def test_a_model_without_numbers_is_named() -> None:
+    """Where variances overflow, so that probabilities are no numbers, a sentence says so, and nothing is measured."""
+    wild = Gaussian(ITEMS.mean[:30], torch.full((30, DIM), 200.0))
+    with pytest.raises(ArtifactError, match="no numbers"):
+        exhaustive(QUERYING[:3], stored(wild), PLAIN)
 
 
 # What is measured
