@@ -14,8 +14,8 @@ SIDE = 224
 def resnet50(like: Encoder) -> Encoder:
     """A ResNet-50 for pictures of 224 × 224 with 1,024 dimensions, and the vocabulary of another model.
 
-    Its batch norms have the statistics of noise: without any, features grow from layer to layer until the variances are
-    no numbers.
+    Its batch norms have the statistics of noise, and its variances hardly depend on the picture: without that, features
+    grow from layer to layer until the variances are no numbers.
     """
     torch.manual_seed(0)
     encoder = Encoder(EncoderConfig(embed_dim=1024, framing=Framing(SIDE)), like.vocabulary, like.match)
@@ -24,4 +24,6 @@ def resnet50(like: Encoder) -> Encoder:
             norm.momentum = None  # The mean over all batches that are seen.
     with torch.no_grad():
         encoder.train().image(torch.randn(8, 3, SIDE, SIDE))
+        for wide in (encoder.image.variance_fc, encoder.image.variance_branch.fc):
+            wide.weight.mul_(1e-3)
     return encoder.eval().requires_grad_(False)
