@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test bench clean
+.PHONY: help serve demo test bench faults clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 
 bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(VENV)/.package ## Kills processes and refuses writes, and says whether anything was lost; ARGS=--help.
+	@$(BIN)/python -m faults $(ARGS)
 
 clean: ## Removes what these commands made: environment, demo gallery, caches.
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -101,7 +101,8 @@ class _Entries(Sequence[Entry]):
             return [self[each] for each in range(*place.indices(self._count))]
         if not 0 <= place < self._count:
             raise IndexError(place)
-        return Entry(f"item-{place}", Path("none"), ("a query",) if place < self._captioned else ())
+        captions = ("a query",) if place < self._captioned else ()
+        return Entry(f"item-{place}", Path("none"), captions, meta={"number": place})
 
 
 def write_gallery(directory: Path, collection: Collection, kind: str, storage: Storage | None) -> Manifest:

@@ -1,4 +1,4 @@
-"""`penumbra index`: build a gallery, and say what is in one."""
+"""`penumbra index`: build a gallery, change it, check it, and say what is in one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli import changes
 from cli.show import CONSOLE, progress, say
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -23,7 +24,9 @@ from index.threads import pin
 from models import checkpoint
 from models.errors import ConfigError
 
-app = typer.Typer(help="Build a gallery, and say what is in one.", no_args_is_help=True)
+app = typer.Typer(help="Build a gallery, change it, check it, and say what is in one.", no_args_is_help=True)
+for name, command in changes.COMMANDS.items():
+    app.command(name)(command)
 
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": GIB, "T": 2**40}
 

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from cli.show import CONSOLE, say
+from index.filter_form import read
 from index.gallery import Gallery
 from index.manifest import read_manifest
 from index.rerank import Rerank
@@ -33,15 +34,24 @@ def command(
     samples: Annotated[int, typer.Option(min=1, help="J, for the sampled probability.")] = 7,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 0,
     min_match_probability: Annotated[float, typer.Option(min=0, max=1)] = 0.0,
+    filter_: Annotated[
+        str | None,
+        typer.Option("--filter", help="""Only items of which this holds, in JSON: '{"label": "rose"}'."""),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Search a gallery with a text or a picture."""
     if (text is None) == (image is None):
         raise ConfigError("search with --text or with --image, one of them")
-    loaded = checkpoint.load(model or gallery / read_manifest(gallery).model)
     options = SearchOptions(
-        top_k=top_k, rerank=rerank, samples=samples, seed=seed, min_match_probability=min_match_probability
+        top_k=top_k,
+        rerank=rerank,
+        samples=samples,
+        seed=seed,
+        min_match_probability=min_match_probability,
+        filter=None if filter_ is None else read(filter_),
     )
+    loaded = checkpoint.load(model or gallery / read_manifest(gallery).model)
     with Gallery.open(gallery, model=loaded.fingerprint) as opened:
         encoder = loaded.encoder
         if text is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,6 +55,21 @@ class Plan:
     heads: Mapping[Modality, MatchHead]
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a gallery is made of.
+
+    Args:
+        counts: of each modality.
+        items: gives the items of both, each with its row within its modality, whenever it is called.
+        shards: of each modality, in the order of the rows; those of images with their pictures.
+    """
+
+    counts: Mapping[Modality, int]
+    items: Callable[[], Iterable[tuple[int, Item]]]
+    shards: Mapping[Modality, Shards]
+
+
 def assemble(
     directory: Path,
     origin: Origin,
@@ -64,7 +80,7 @@ def assemble(
     left_out: Sequence[LeftOut],
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
-    """Write a whole gallery.
+    """Write a whole gallery of a corpus.
 
     Args:
         directory: an empty folder.
@@ -77,14 +93,30 @@ def assemble(
         tell: told, in sentences, what takes long.
     """
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
-    storage = _write_gaussians(directory, counts, origin.dim, {Modality.IMAGE: images, Modality.TEXT: captions}, plan)
+    shards = {Modality.IMAGE: images, Modality.TEXT: captions}
+    return assemble_material(
+        directory, origin, plan, Material(counts, partial(items_of, entries), shards), left_out, tell
+    )
+
+
+def assemble_material(
+    directory: Path,
+    origin: Origin,
+    plan: Plan,
+    material: Material,
+    left_out: Sequence[LeftOut],
+    tell: Callable[[str], None],
+) -> Manifest:
+    """Write a whole gallery; see `assemble`."""
+    counts, shards = material.counts, material.shards
+    storage = _write_gaussians(directory, counts, origin.dim, shards, plan)
     gaussians = {m: open_gaussians(directory, m, (counts[m], origin.dim), storage[m].storage) for m in Modality}
     made: dict[Modality, tuple[ShortlistRecord, SelfRetrieval]] = {}
     for modality, count in counts.items():
         tell(f"{modality}: a shortlist of kind {plan.kinds[modality].kind} over {count:,} items, tuned and measured.")
         made[modality] = _write_shortlist(directory, modality, gaussians, plan)
-    pictures = enumerate(chain.from_iterable(shard.pictures for shard in images()))
-    write_items(directory / layout.ITEMS, _items(entries), pictures)
+    pictures = enumerate(chain.from_iterable(shard.pictures for shard in shards[Modality.IMAGE]()))
+    write_items(directory / layout.ITEMS, material.items(), pictures)
     manifest = Manifest(
         origin.model,
         origin.model_fingerprint,
@@ -135,7 +167,7 @@ def _write_shortlist(
     return made.record, check_self_retrieval(made.shortlist, made.points, *made.searched)
 
 
-def _items(entries: Sequence[Entry]) -> Iterator[tuple[int, Item]]:
+def items_of(entries: Sequence[Entry]) -> Iterator[tuple[int, Item]]:
     """All items, each with its row."""
     for row, entry in enumerate(entries):
         yield row, Item(entry.id, Modality.IMAGE, None, entry.id, entry.label, entry.meta)

@@ -14,13 +14,14 @@ from corpus.manifest import Corpus
 from index.assembly import Origin, Plan, assemble, caption_ids
 from index.embedding import Embedding, Progress
 from index.items import Modality
+from index.lock import locked
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
 from index.retriever import ANSWERS
 from index.room import require_disk
 from index.shards import workspace
 from index.shortlist_choice import MEASURED, Wanted, choose
 from index.storage import Storage
-from models.artifact import publish, read_json
+from models.artifact import publish, read_json, writing
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, ConfigError, CorpusError
 from models.match import MatchHead
@@ -60,8 +61,9 @@ def build(
 
     Raises:
         CorpusError: an image cannot be read, or two items would have the same id.
-        ArtifactError: `out` holds something else than a gallery, or is being built by another process, or the model
-            gives numbers that are not finite.
+        ArtifactError: `out` holds something else than a gallery, or is being built by another process, or cannot be
+            written, or the model gives numbers that are not finite.
+        LockedError: another process changes the gallery that is there, and would lose its changes.
         ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
             there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
             match probabilities too much, and what is encoded is kept for another one.
@@ -77,7 +79,7 @@ def build(
         corpus.fingerprint,
         model.encoder.config.embed_dim,
     )
-    with workspace(out, _shards_depend_on(origin, plan.parameters)) as space:
+    with writing(out), workspace(out, _shards_depend_on(origin, plan.parameters)) as space, locked(out):
         embedding = Embedding(model, space, plan.parameters, progress)
         entries, left_out = embedding.images(corpus, skip_bad)
         embedding.captions(entries)
@@ -93,11 +95,11 @@ def _plan(model: LoadedModel, corpus: Corpus, out: Path, parameters: Parameters)
     entries, dim = corpus.entries, model.encoder.config.embed_dim
     counts = {Modality.IMAGE: len(entries), Modality.TEXT: sum(len(entry.captions) for entry in entries)}
     require_disk(out, sum(counts.values()), dim, parameters.storage)
-    return Plan(parameters, choose(parameters.shortlist, counts, dim), _heads(model))
+    return Plan(parameters, choose(parameters.shortlist, counts, dim), match_heads(model))
 
 
-def _heads(model: LoadedModel) -> dict[Modality, MatchHead]:
-    """The heads that the service will use, calibrated where they are."""
+def match_heads(model: LoadedModel) -> dict[Modality, MatchHead]:
+    """The match head of the direction in which each modality answers, calibrated where it is."""
     calibrated = model.encoder.calibration.heads if model.encoder.calibration else {}
     return {modality: calibrated.get(direction, model.encoder.match) for direction, modality in ANSWERS.items()}
 

@@ -8,15 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from index.allowed import Allowed
 from index.points import Points
 from index.ranking import Best, Floats, Ranking, Rows
-from index.storage import BLOCK, StoredGaussians
+from index.storage import BLOCK, Gaussians
 from models.distances import pairwise_squared_l2, squared_l2
 from models.gaussian import Gaussian
 from models.match import MatchHead, closed_form
 
 
-def probability_blocks(queries: Gaussian, items: StoredGaussians, head: MatchHead) -> Iterator[tuple[int, Tensor]]:
+def probability_blocks(queries: Gaussian, items: Gaussians, head: MatchHead) -> Iterator[tuple[int, Tensor]]:
     """Match probabilities of queries and all items; at no time is more than a block of Gaussians in memory.
 
     Args:
@@ -31,30 +32,37 @@ def probability_blocks(queries: Gaussian, items: StoredGaussians, head: MatchHea
         yield start, closed_form(queries, block, head)
 
 
-def every_probability(query: Gaussian, items: StoredGaussians, head: MatchHead) -> Tensor:
-    """Match probabilities [n] of one query, Gaussian [dim], and all items."""
+def every_probability(query: Gaussian, items: Gaussians, head: MatchHead, allowed: Allowed | None = None) -> Tensor:
+    """Match probabilities [n] of one query, Gaussian [dim], and all items, or all that may answer, in their order."""
+    if allowed is not None:
+        blocks = (closed_form(query[None], items.take(rows), head)[0] for rows in allowed.blocks(BLOCK))
+        return torch.cat([torch.empty(0), *blocks])
     found = torch.empty(len(items))
     for start, block in probability_blocks(query[None], items, head):
         found[start : start + block.shape[1]] = block[0]
     return found
 
 
-def most_probable(query: Gaussian, items: StoredGaussians, probabilities: Tensor, k: int) -> Ranking:
+def most_probable(
+    query: Gaussian, items: Gaussians, probabilities: Tensor, k: int, allowed: Allowed | None = None
+) -> Ranking:
     """The k most probable items; equal probabilities by the distance of the means, then by row.
 
     Args:
         query: Gaussian [dim].
         items: where they lie.
-        probabilities: [n] of all of them.
+        probabilities: [n] of all of them that may answer.
         k: how many at most.
+        allowed: which may; None for all.
 
     Returns:
         their rows, with the squared distances of the means.
     """
     values = probabilities.numpy()
-    rows = _candidates(values, k)
+    places = _candidates(values, k)
+    rows = places if allowed is None else allowed.rows[places]
     distances = _squared_distances(query, items, rows)
-    order = np.lexsort((rows, distances, -values[rows]))[:k]
+    order = np.lexsort((rows, distances, -values[places]))[:k]
     return Ranking(rows[order], distances[order])
 
 
@@ -69,14 +77,14 @@ def nearest(queries: Tensor, points: Points, k: int) -> Rows:
 
 
 def _candidates(values: Floats, k: int) -> Rows:
-    """Rows, rising, of the k greatest values and of all that equal the least of these."""
+    """Places, rising, of the k greatest values and of all that equal the least of these."""
     if k >= len(values):
         return np.arange(len(values))
     least = np.partition(values, len(values) - k)[len(values) - k]
     return np.flatnonzero(values >= least)
 
 
-def _squared_distances(query: Gaussian, items: StoredGaussians, rows: Rows) -> Floats:
+def _squared_distances(query: Gaussian, items: Gaussians, rows: Rows) -> Floats:
     """Of the means, float32 [k]; ties of a whole gallery come block by block too."""
     parts = [squared_l2(query, items.take(rows[start : start + BLOCK])) for start in range(0, len(rows), BLOCK)]
     return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)

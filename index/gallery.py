@@ -1,28 +1,34 @@
-"""A gallery on disk: the Gaussians of images and captions, memory-mapped, and what they stand for."""
+"""A gallery as it is at one moment: the Gaussians of images and captions, and what they stand for."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Final, Self
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from index import manifest as layout
-from index.arrays import map_array, open_gaussians
+from index.allowed import Allowed
+from index.catalogue import Catalogue, Pending
+from index.field_index import FieldIndex
+from index.filtering import Filtering
+from index.filters import Filter
 from index.items import REMEDY, Item, ItemStore, Modality
+from index.journal import JOURNAL, Entry, Recorded, read_journal
 from index.manifest import ITEMS, Manifest, read_manifest
-from index.points import Points
+from index.overlay import Overlay
 from index.ranking import Floats, Rows
-from index.shortlist import KINDS
-from index.shortlist_contract import Shortlist
+from index.shelf import open_shelf
 from index.shortlist_loss import Space
-from index.storage import StoredGaussians
-from models.errors import ArtifactError
+from index.storage import Gaussians
+from models.errors import ArtifactError, ChangeError
 from models.gaussian import Gaussian
+
+KEPT: Final = 16
+"""Filters whose rows are kept, a byte a row each."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +50,40 @@ class Uncertainty:
 
 
 class Gallery:
-    """Reads a finished gallery, from any thread; `open` makes one.
+    """Reads a gallery as it is at one moment, from any thread; `open` makes one, and `changed` another one.
+
+    A row is of this gallery: after a change the same item may have another one.
 
     Args:
         directory: where it lies.
-        manifest: what it says of itself.
-        items: its items.
-        shelves: its Gaussians, for each modality.
+        manifest: what it said of itself when it was built.
+        fingerprint: what identifies its content (SHA-256, hex).
+        catalogue: its items.
+        overlays: its Gaussians, for each modality.
+        fields: what filters find the items built by.
     """
 
     def __init__(
-        self, directory: Path, manifest: Manifest, items: ItemStore, shelves: Mapping[Modality, _Shelf]
+        self,
+        directory: Path,
+        manifest: Manifest,
+        fingerprint: str,
+        catalogue: Catalogue,
+        overlays: Mapping[Modality, Overlay],
+        fields: FieldIndex,
     ) -> None:
         self.directory = directory
-        self.manifest = manifest
-        self._items = items
-        self._shelves = shelves
+        self.fingerprint = fingerprint
+        self._built = manifest
+        self._catalogue = catalogue
+        self._overlays = overlays
+        self._fields = fields
+        self._filtering = Filtering(catalogue, fields)
+        self.allowed = lru_cache(maxsize=KEPT)(self._allowed)
 
     @classmethod
     def open(cls, directory: Path, *, model: str | None = None) -> Self:
-        """Open a gallery, checking all that is cheap to check (not the hashes of its files).
+        """Open a gallery with all its changes, checking all that is cheap to check (not the hashes of its files).
 
         Args:
             directory: that of `index.build.build`.
@@ -73,38 +93,118 @@ class Gallery:
             ArtifactError: a file is missing, cut short or of another make, or another model made the gallery; one
                 sentence names it and the remedy.
         """
+        while True:
+            folder = _inode(directory)
+            try:
+                return cls.built(directory, model=model).replayed(read_journal(directory / JOURNAL))
+            except ArtifactError:
+                # A compaction may have put another folder in this one's place, and removed this one.
+                if folder == _inode(directory):
+                    raise
+
+    @classmethod
+    def built(cls, directory: Path, *, model: str | None = None) -> Self:
+        """Open a gallery without its changes; see `open`."""
         manifest = read_manifest(directory)
         _check_model(directory, manifest, model)
         _check_sizes(directory, manifest)
-        shelves = {modality: _open_shelf(directory, manifest, modality) for modality in Modality}
-        items = ItemStore(directory / ITEMS)
+        overlays = {modality: Overlay.over(open_shelf(directory, manifest, modality)) for modality in Modality}
+        store = ItemStore(directory / ITEMS)
         for modality, count in manifest.counts.items():
-            if items.count(modality) != count:
+            if store.count(modality) != count:
                 raise ArtifactError(
-                    f"{directory / ITEMS} holds {items.count(modality)} items of modality {modality.value}, and "
+                    f"{directory / ITEMS} holds {store.count(modality)} items of modality {modality.value}, and "
                     f"the manifest says {count}: {REMEDY}"
                 )
-        return cls(directory, manifest, items, shelves)
+        catalogue, fields = Catalogue(store, manifest.counts), FieldIndex(directory / ITEMS, manifest.counts)
+        return cls(directory, manifest, manifest.fingerprint, catalogue, overlays, fields)
+
+    def replayed(self, recorded: Recorded | None) -> Self:
+        """As it is after the changes in its journal; raises `ArtifactError` when that is another gallery's."""
+        if recorded is None:
+            return self
+        if recorded.opening.gallery != self._built.fingerprint:
+            raise ArtifactError(
+                f"{self.directory / JOURNAL} is of the gallery {recorded.opening.gallery}, not of "
+                f"{self._built.fingerprint}: copy the gallery's folder whole"
+            )
+        return self.changed(recorded.entries)
+
+    def changed(self, entries: Sequence[Entry]) -> Self:
+        """As it is after more changes."""
+        catalogue, emptied = self._catalogue.changed(entry.change for entry in entries)
+        came = [each for entry in entries for each in entry.change.added]
+        overlays = {
+            modality: overlay.changed(
+                emptied[modality], [each.gaussian for each in came if each.item.modality is modality]
+            )
+            for modality, overlay in self._overlays.items()
+        }
+        fingerprint = self.fingerprint
+        for entry in entries:
+            fingerprint = hashlib.sha256(fingerprint.encode() + entry.digest).hexdigest()
+        return type(self)(self.directory, self._built, fingerprint, catalogue, overlays, self._fields)
+
+    def moved(self, directory: Path) -> Self:
+        """The same after its folder got another name."""
+        return type(self)(directory, self._built, self.fingerprint, self._catalogue, self._overlays, self._fields)
 
     @property
-    def fingerprint(self) -> str:
-        """What identifies its content (SHA-256, hex)."""
-        return self.manifest.fingerprint
+    def pending(self) -> Pending:
+        """What changed since it was built."""
+        return self._catalogue.pending
+
+    @property
+    def gallery(self) -> Self:
+        """Itself, at this moment and later: see `index.retriever.Searched`."""
+        return self
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What it said of itself when it was built, with the counts of now."""
+        return replace(self._built, counts={modality: self.count(modality) for modality in Modality})
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of its Gaussians."""
+        return self._built.dim
 
     def count(self, modality: Modality) -> int:
         """The number of items of a modality."""
-        return self.manifest.counts[modality]
+        return self._overlays[modality].count
 
-    def nearest(self, modality: Modality, mean: torch.Tensor, n: int) -> Rows:
+    def require_liftable(self, modality: Modality) -> None:
+        """Refuse additions to a modality that says not how they would be compared with what was built.
+
+        Raises:
+            ChangeError: an earlier version built its shortlist.
+        """
+        record = self._built.shortlists[modality]
+        if record.over is not Space.MEAN and record.lift is None:
+            raise ChangeError(
+                f"{self.directory} was built by an earlier version, which did not note how its {modality.value}s were "
+                "lifted: build it again to add to it"
+            )
+
+    def present(self, modality: Modality) -> Allowed | None:
+        """The rows of a modality that hold an item; None where all do, which are then 0 … count − 1."""
+        return self._overlays[modality].allowed
+
+    def _allowed(self, modality: Modality, wanted: Filter) -> Allowed:
+        """The rows of a modality whose items a filter lets through; the last few filters' are kept."""
+        matching, present = Allowed(self._filtering.mask(modality, wanted)), self.present(modality)
+        return matching if present is None else matching & present
+
+    def nearest(self, modality: Modality, mean: torch.Tensor, n: int, allowed: Allowed | None = None) -> Rows:
         """The shortlist of a query: up to n rows of a modality, in the order of the shortlist.
 
         Args:
             modality: that answers.
             mean: [dim] of the query.
-            n: how many.
+            n: how many; there are fewer only where fewer may answer.
+            allowed: which may; None for all.
         """
-        shelf, record = self._shelves[modality], self.manifest.shortlists[modality]
-        return shelf.shortlist.search(shelf.points.query(mean.numpy()), n, record.effort).rows
+        return self._overlays[modality].nearest(mean.numpy(), n, allowed).rows
 
     def gaussians(self, modality: Modality, rows: Sequence[int] | Rows) -> Gaussian:
         """The Gaussians [n, dim] of rows, in their order; float32, on the CPU, a copy.
@@ -112,34 +212,36 @@ class Gallery:
         Raises:
             IndexError: there is no such row.
         """
-        return self._shelves[modality].gaussians.take(rows)
+        return self._overlays[modality].gaussians.take(rows)
 
-    def stored(self, modality: Modality) -> StoredGaussians:
-        """The Gaussians of a modality where they lie, for what goes through all of them."""
-        return self._shelves[modality].gaussians
+    def stored(self, modality: Modality) -> Gaussians:
+        """The Gaussians of all rows of a modality where they lie, also of rows that hold no item: see `present`."""
+        return self._overlays[modality].gaussians
 
     def items(self, modality: Modality, rows: Sequence[int] | Rows) -> tuple[Item, ...]:
         """The items of rows, in their order; raises `IndexError` when there is no such row."""
-        return self._items.items(modality, [int(row) for row in rows])
+        return self._catalogue.items(modality, [int(row) for row in rows])
 
     def find(self, identifier: str) -> tuple[Modality, int] | None:
         """The modality and row of an item, or None when there is none of this id."""
-        return self._items.find(identifier)
+        return self._catalogue.find(identifier)
+
+    def captions(self, image: str) -> tuple[str, ...]:
+        """The ids of an image's captions, in the order of their rows."""
+        return self._catalogue.captions(image)
 
     def picture(self, identifier: str) -> bytes | None:
         """The JPEG of an image, its longer side at most 256 pixels, or None when there is no image of this id."""
-        return self._items.picture(identifier)
+        return self._catalogue.picture(identifier)
 
     def percentiles(self, modality: Modality, sigmas: Floats) -> tuple[float | None, ...]:
         """For each σ [n] the share of the gallery's items of a modality with a smaller one, in percent; None when it
         has none.
         """
-        ordered = self._shelves[modality].ordered_sigmas
-        if not len(ordered):
+        overlay = self._overlays[modality]
+        if not overlay.count:
             return (None,) * len(sigmas)
-        # In the type of the array: for a float64 numpy would convert all of it, each time.
-        smaller = np.searchsorted(ordered, sigmas.astype(ordered.dtype))
-        return tuple((100 * smaller / len(ordered)).tolist())
+        return tuple((100 * overlay.smaller(sigmas) / overlay.count).tolist())
 
     def uncertainties(self, modality: Modality, gaussians: Gaussian) -> tuple[Uncertainty, ...]:
         """The uncertainty of each of the Gaussians [n, dim], of the gallery or not, beside its items of a modality."""
@@ -149,12 +251,13 @@ class Gallery:
 
     def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
         """Rows int64 in the order of σ, `limit` of them from place `offset` on."""
-        order = self._shelves[modality].by_sigma
+        order = self._overlays[modality].by_sigma
         return (order[::-1] if descending else order)[offset : offset + limit]
 
     def close(self) -> None:
         """Close the files; arrays still in use stay mapped."""
-        self._items.close()
+        self._catalogue.store.close()
+        self._fields.close()
 
     def __enter__(self) -> Self:
         return self
@@ -163,15 +266,8 @@ class Gallery:
         self.close()
 
 
-@dataclass(frozen=True, eq=False)
-class _Shelf:
-    """One modality: its Gaussians [n], rows in the order of σ [n], σ in that order [n]."""
-
-    gaussians: StoredGaussians
-    by_sigma: Rows
-    ordered_sigmas: Floats
-    points: Points
-    shortlist: Shortlist
+def _inode(directory: Path) -> int | None:
+    return directory.stat().st_ino if directory.exists() else None
 
 
 def _check_model(directory: Path, manifest: Manifest, model: str | None) -> None:
@@ -189,31 +285,3 @@ def _check_sizes(directory: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{path} is missing: {REMEDY}")
         if path.stat().st_size != record.bytes:
             raise ArtifactError(f"{path} has {path.stat().st_size:,} bytes instead of {record.bytes:,}: {REMEDY}")
-
-
-def _open_shelf(directory: Path, manifest: Manifest, modality: Modality) -> _Shelf:
-    count, dim = manifest.counts[modality], manifest.dim
-    sigmas = map_array(directory / layout.sigmas_file(modality), (count,), np.dtype("<f4"))
-    order = np.argsort(sigmas, kind="stable").astype(np.int64)
-    gaussians = open_gaussians(directory, modality, (count, dim), manifest.storage[modality].storage)
-    points = _open_points(directory, manifest, modality, gaussians.means)
-    return _Shelf(
-        gaussians,
-        order,
-        sigmas[order],
-        points,
-        _open_shortlist(directory / layout.shortlist_file(modality), manifest.shortlists[modality].kind, points),
-    )
-
-
-def _open_points(directory: Path, manifest: Manifest, modality: Modality, means: npt.NDArray[Any]) -> Points:
-    """The points of a modality's shortlist."""
-    if manifest.shortlists[modality].over is Space.MEAN:
-        return Points(means)
-    return Points(means, map_array(directory / layout.heights_file(modality), means.shape[:1], np.dtype("<f4")))
-
-
-def _open_shortlist(path: Path, kind: str, points: Points) -> Shortlist:
-    if kind not in KINDS:
-        raise ArtifactError(f"{path} is of kind {kind!r}, which this version of Penumbra lacks: {REMEDY}")
-    return KINDS[kind].load(path, points)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from index.fields import Value, described_values
 from models.errors import ArtifactError
 
 REMEDY: Final = "build the gallery again, or copy its folder whole"
@@ -24,8 +26,19 @@ CREATE TABLE items (
     PRIMARY KEY (modality, row)
 ) WITHOUT ROWID;
 CREATE TABLE pictures (row INTEGER PRIMARY KEY, jpeg BLOB NOT NULL);
+CREATE TABLE field_values (
+    modality TEXT NOT NULL, field TEXT NOT NULL, value NOT NULL, row INTEGER NOT NULL,
+    PRIMARY KEY (modality, field, value, row)
+) WITHOUT ROWID;
 """
 _BY_ID: Final = "CREATE UNIQUE INDEX items_by_id ON items (id)"
+_BY_IMAGE: Final = "CREATE INDEX captions_by_image ON items (image_id) WHERE modality = 'text'"
+# A caption is described by its image where that is there.
+_DESCRIBED: Final = """
+SELECT modality, row, image_id, label, meta FROM items AS item WHERE modality = 'image' OR NOT EXISTS (
+    SELECT 1 FROM items AS image WHERE image.id = item.image_id AND image.modality = 'image'
+)
+"""
 _COLUMNS: Final = "id, modality, text, image_id, label, meta"
 # SQLite's limit on parameters is 32,766 since 3.32, and was 999 before.
 _CHUNK: Final = 900
@@ -71,11 +84,10 @@ class ItemStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._lock = threading.Lock()
         try:
-            uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
-            self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._connection = open_immutable(path)
+            self._close = weakref.finalize(self, self._connection.close)
             self.count(Modality.IMAGE)
         except sqlite3.Error as error:
             raise ArtifactError(f"{path} cannot be read as SQLite ({error}): {REMEDY}") from error
@@ -112,10 +124,15 @@ class ItemStore:
             return bytes(jpeg)
         return None
 
+    def captions(self, image: str) -> tuple[str, ...]:
+        """The ids of an image's captions, in the order of their rows."""
+        query = "SELECT id FROM items WHERE image_id = ? AND modality = 'text' ORDER BY row"
+        return tuple(identifier for (identifier,) in self._rows(query, (image,)))
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; so does the end of the last search in it, where nobody does."""
         with self._lock:
-            self._connection.close()
+            self._close()
 
     def _chunk(self, modality: Modality, rows: Sequence[int]) -> dict[int, Item]:
         marks = ", ".join("?" * len(rows))
@@ -127,13 +144,39 @@ class ItemStore:
             return self._connection.execute(query, values).fetchall()
 
 
+def open_immutable(path: Path) -> sqlite3.Connection:
+    """A connection to a file that nothing writes to, for whichever thread has it to itself; raises `sqlite3.Error`."""
+    uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+
 def write_items(path: Path, items: Iterable[tuple[int, Item]], pictures: Iterable[tuple[int, bytes]]) -> None:
-    """Write items and the JPEGs of images, each with its row within its modality, to a new file."""
+    """Write items and the JPEGs of images, each with its row within its modality, to a new file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        _write_items(path, items, pictures)
+    except sqlite3.Error as error:
+        raise OSError(None, str(error), str(path)) from error
+
+
+def _write_items(path: Path, items: Iterable[tuple[int, Item]], pictures: Iterable[tuple[int, bytes]]) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(_SCHEMA)
         connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", map(_record, items))
         connection.executemany("INSERT INTO pictures VALUES (?, ?)", pictures)
         connection.execute(_BY_ID)
+        connection.execute(_BY_IMAGE)
+        connection.executemany("INSERT OR IGNORE INTO field_values VALUES (?, ?, ?, ?)", _field_values(connection))
+
+
+def _field_values(connection: sqlite3.Connection) -> Iterator[tuple[str, str, Value, int]]:
+    """What filters find items by."""
+    for modality, row, image_id, label, meta in connection.execute(_DESCRIBED):
+        for name, value in described_values(image_id, label, json.loads(meta)):
+            yield modality, name, value, row
 
 
 def _item(identifier: str, modality: str, text: str | None, image_id: str | None, label: str | None, meta: str) -> Item:

@@ -18,7 +18,7 @@ from index.storage_error import StorageFinding
 from models.artifact import read_json, sha256, write_json
 from models.errors import ArtifactError
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
 ITEMS: Final = "items.sqlite"
 

@@ -20,6 +20,7 @@ class NoMatchReason(StrEnum):
     """
 
     EMPTY_GALLERY = "empty-gallery"
+    NOTHING_ALLOWED = "nothing-allowed"
     UNLIKE_TRAINING = "unlike-training"
     TOO_UNCERTAIN = "too-uncertain"
     BELOW_MINIMUM = "below-minimum"
@@ -69,6 +70,7 @@ class Findings:
     """What is to be judged of a search.
 
     Args:
+        held: how many items of the modality the gallery holds.
         ranked: how many items have a probability.
         kept: how many of them reach the least probability asked for.
         best: the greatest probability.
@@ -77,6 +79,7 @@ class Findings:
         least: the least probability asked for.
     """
 
+    held: int
     ranked: int
     kept: int
     best: float
@@ -92,8 +95,13 @@ def no_match(findings: Findings, standing: Standing | None) -> NoMatch | None:
         findings: of the search.
         standing: of the query, where the model knows queries of its modality.
     """
-    if not findings.ranked:
+    if not findings.held:
         return NoMatch(NoMatchReason.EMPTY_GALLERY, "The gallery holds no item of the modality that was asked for.")
+    if not findings.ranked:
+        return NoMatch(
+            NoMatchReason.NOTHING_ALLOWED,
+            f"The filter lets none of the gallery's {findings.held:,} items through that could answer.",
+        )
     return (_of_query(standing) if standing else None) or _of_probabilities(findings)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
 
+from index.allowed import Allowed
 from index.exhaustive import every_probability, most_probable
+from index.filters import Filter
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, Standing, no_match
@@ -43,6 +45,8 @@ class SearchOptions:
         samples: J, for the sampled probability.
         seed: of the noise, likewise.
         min_match_probability: items below it are left out.
+        filter: which items may answer; None for all. The shortlist is of these: however few they are of all, it has as
+            many of them as without a filter, or all there are.
     """
 
     top_k: int = 10
@@ -51,6 +55,7 @@ class SearchOptions:
     samples: int = 7
     seed: int = 0
     min_match_probability: float = 0.0
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +89,8 @@ class SearchResult:
 
     Args:
         hits: in the order of match probability (with `Rerank.NONE`, of mean distance), of the items that have one.
-        expected_matches: the sum of the match probabilities over the shortlist; items beyond it are not counted. With
-            `Rerank.EXHAUSTIVE` there are none beyond it.
+        expected_matches: the sum of the match probabilities over the shortlist; items beyond it, or that a filter does
+            not let through, are not counted. With `Rerank.EXHAUSTIVE` there are none beyond it.
         ranked: how many items that sum is over.
         calibrated: whether probabilities come from a calibrated head.
         familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
@@ -103,11 +108,20 @@ class SearchResult:
     stages: Mapping[str, float]
 
 
+class Searched(Protocol):
+    """What searches find things in: it may change between two of them, and each sees one state of it."""
+
+    @property
+    def gallery(self) -> Gallery:
+        """Its state at this moment."""
+        ...
+
+
 class Retriever:
     """Searches a gallery, from any thread.
 
     Args:
-        gallery: what is searched.
+        searched: what is searched.
         match: the model's own match head.
         calibration: a head for each direction; without one the model's own serves for both.
         familiarity: for each direction the queries that the model knows; without it none is said to be unlike them.
@@ -115,16 +129,21 @@ class Retriever:
 
     def __init__(
         self,
-        gallery: Gallery,
+        searched: Searched,
         match: MatchHead,
         calibration: Calibration | None = None,
         familiarity: Mapping[Direction, Familiarity] | None = None,
     ) -> None:
-        self.gallery = gallery
+        self._searched = searched
         self._match = match
         self._calibration = calibration
         self._familiarity = familiarity or {}
         self._draw_noise = lru_cache(maxsize=8)(Noise.draw)
+
+    @property
+    def gallery(self) -> Gallery:
+        """What a search that began now would see."""
+        return self._searched.gallery
 
     def head(self, direction: Direction) -> MatchHead:
         """The match head of a direction, calibrated where possible."""
@@ -145,7 +164,8 @@ class Retriever:
             options: see there.
         """
         query, modality, clock = query.to("cpu", torch.float32), ANSWERS[direction], _Clock()
-        asked = _Asked(query, direction, options)
+        gallery = self.gallery
+        asked = _Asked(gallery, query, direction, options, _allowed(gallery, modality, options.filter, clock))
         rank = self._ranked_all if options.rerank is Rerank.EXHAUSTIVE else self._ranked_shortlist
         candidates, probabilities = rank(asked, modality, clock)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
@@ -153,17 +173,17 @@ class Retriever:
         if self._calibration is not None:
             raw = self._probabilities(query, answers.gaussians, self._match, options)
         clock.lap("rerank")
-        hits = self._hits(modality, answers, raw)
+        hits = _hits(asked.gallery, modality, answers, raw)
         clock.lap("items")
         return self._result(asked, hits, probabilities, clock.laps)
 
     def _ranked_shortlist(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
         """The items of the shortlist, and their probabilities."""
         query, options = asked.query, asked.options
-        size = options.shortlist or self.gallery.manifest.shortlists[modality].size
-        rows = self.gallery.nearest(modality, query.mean, max(size, options.top_k))
+        size = options.shortlist or asked.gallery.manifest.shortlists[modality].size
+        rows = asked.gallery.nearest(modality, query.mean, max(size, options.top_k), asked.allowed)
         clock.lap("shortlist")
-        gaussians = self.gallery.gaussians(modality, rows)
+        gaussians = asked.gallery.gaussians(modality, rows)
         clock.lap("gather")
         probability = self._probabilities(query, gaussians, self.head(asked.direction), options)
         # The order of a shortlist may be of lifted means; what is shown and breaks ties is the distance of the means.
@@ -171,13 +191,13 @@ class Retriever:
         return _Candidates(near, gaussians, probability), probability.value
 
     def _ranked_all(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
-        """The most probable items of all, and the probabilities of all."""
-        query, items = asked.query, self.gallery.stored(modality)
-        probabilities = every_probability(query, items, self.head(asked.direction))
-        near = most_probable(query, items, probabilities, asked.options.top_k)
-        value = probabilities[near.rows]
+        """The most probable items of all that may answer, and the probabilities of these."""
+        query, items, allowed = asked.query, asked.gallery.stored(modality), asked.allowed
+        probabilities = every_probability(query, items, self.head(asked.direction), allowed)
+        near = most_probable(query, items, probabilities, asked.options.top_k, allowed)
+        value = probabilities[near.rows if allowed is None else allowed.places(near.rows)]
         probability = MatchProbability(value, torch.zeros_like(value))
-        return _Candidates(near, self.gallery.gaussians(modality, near.rows), probability), probabilities
+        return _Candidates(near, items.take(near.rows), probability), probabilities
 
     def _probabilities(
         self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
@@ -185,25 +205,13 @@ class Retriever:
         noise = self._draw_noise(query.dim, options.samples, options.seed)
         return match_probabilities(query, items, head, options.rerank, noise)
 
-    def _hits(self, modality: Modality, answers: _Candidates, raw: MatchProbability) -> tuple[Hit, ...]:
-        """The answers, in their order."""
-        columns = (
-            answers.near.rows.tolist(),
-            self.gallery.items(modality, answers.near.rows),
-            np.sqrt(answers.near.values).tolist(),
-            answers.probability.value.tolist(),
-            map(_finite, answers.probability.standard_error.tolist()),
-            raw.value.tolist(),
-            self.gallery.uncertainties(modality, answers.gaussians),
-        )
-        return tuple(Hit(rank, *fields) for rank, fields in enumerate(zip(*columns, strict=True), start=1))
-
     def _result(
         self, asked: _Asked, hits: tuple[Hit, ...], probabilities: torch.Tensor, stages: Mapping[str, float]
     ) -> SearchResult:
         count, expected = len(probabilities), float(probabilities.sum(dtype=torch.float64))
         best, calibrated = float(probabilities.max()) if count else 0.0, self._calibration is not None
-        findings = Findings(count, len(hits), best, expected, calibrated, asked.options.min_match_probability)
+        held, least = asked.gallery.count(ANSWERS[asked.direction]), asked.options.min_match_probability
+        findings = Findings(held, count, len(hits), best, expected, calibrated, least)
         known = self._familiarity.get(asked.direction)
         standing = None if known is None else Standing.of(asked.query, known)
         familiarity = None if standing is None else standing.familiarity
@@ -212,11 +220,13 @@ class Retriever:
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What was asked."""
+    """What was asked, of what, and which rows of it may answer; None for all."""
 
+    gallery: Gallery
     query: Gaussian
     direction: Direction
     options: SearchOptions
+    allowed: Allowed | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +256,29 @@ class _Clock:
         now = perf_counter()
         self.laps[stage] = 1000 * (now - self._last)
         self._last = now
+
+
+def _allowed(gallery: Gallery, modality: Modality, wanted: Filter | None, clock: _Clock) -> Allowed | None:
+    """The rows that may answer; None for all there are."""
+    if wanted is None:
+        return gallery.present(modality)
+    allowed = gallery.allowed(modality, wanted)
+    clock.lap("filter")
+    return allowed
+
+
+def _hits(gallery: Gallery, modality: Modality, answers: _Candidates, raw: MatchProbability) -> tuple[Hit, ...]:
+    """The answers, in their order."""
+    columns = (
+        answers.near.rows.tolist(),
+        gallery.items(modality, answers.near.rows),
+        np.sqrt(answers.near.values).tolist(),
+        answers.probability.value.tolist(),
+        map(_finite, answers.probability.standard_error.tolist()),
+        raw.value.tolist(),
+        gallery.uncertainties(modality, answers.gaussians),
+    )
+    return tuple(Hit(rank, *fields) for rank, fields in enumerate(zip(*columns, strict=True), start=1))
 
 
 def _order(candidates: _Candidates, options: SearchOptions) -> Rows:

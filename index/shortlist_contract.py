@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from index.allowed import Allowed
 from index.points import Points
 from index.ranking import Floats, Ranking
 
@@ -58,6 +59,9 @@ class Shortlist(Protocol):
         """The number of points."""
         ...
 
-    def search(self, point: Floats, n: int, effort: Effort) -> Ranking:
-        """The min(n, len) rows nearest to `point` [dim], by squared L2 distance, ties by row; from any thread."""
+    def search(self, point: Floats, n: int, effort: Effort, allowed: Allowed | None = None) -> Ranking:
+        """The rows nearest to `point` [dim], by squared L2 distance, ties by row; from any thread.
+
+        There are n of them, or as many as may answer: all, or those `allowed`, however few these are of all.
+        """
         ...

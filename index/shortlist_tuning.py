@@ -21,7 +21,7 @@ from index.shortlist_contract import Effort, Shortlist
 from index.shortlist_loss import SIZES, Curve, Loss, Space, Truth, exact_curve, exhaustive, head_fingerprint
 from index.storage import StoredGaussians
 from models.gaussian import Gaussian
-from models.lifts import expected_penalty, head_penalty, heights
+from models.lifts import Lift, expected_penalty, head_penalty, heights
 from models.match import MatchHead, TraceTerm
 
 QUERIES: Final = 256
@@ -49,6 +49,7 @@ class ShortlistRecord:
         effort: how hard a search looks.
         size: rows that a search takes when it names no number.
         loss: what was measured; None where there is nothing to search.
+        lift: how its points were lifted; None where they are the means, and where an earlier version lifted them.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class ShortlistRecord:
     effort: Effort
     size: int
     loss: Loss | None
+    lift: Lift | None = None
 
     @property
     def verdict(self) -> str:
@@ -78,9 +80,14 @@ class ShortlistRecord:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ShortlistRecord:
         """From JSON."""
-        loss = values["loss"]
-        read = {"over": Space(values["over"]), "effort": Effort(**values["effort"])}
-        return cls(**{**values, **read, "loss": None if loss is None else Loss.from_dict(loss)})
+        loss, lift = values["loss"], values.get("lift")
+        read = {
+            "over": Space(values["over"]),
+            "effort": Effort(**values["effort"]),
+            "loss": None if loss is None else Loss.from_dict(loss),
+            "lift": None if lift is None else Lift.from_dict(lift),
+        }
+        return cls(**{**values, **read})
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,20 +128,21 @@ def make(items: StoredGaussians, asking: Asking, head: MatchHead, choice: Choice
         return Made(build(points), points, ShortlistRecord(*_plain(choice), Space.MEAN, Effort(), LEAST_SIZE, None))
     tuning, judging = (exhaustive(half, items, head) for half in _halves(asking.items))
     spaces = _spaces(items, head, tuning.exchange)
-    curves = {space: exact_curve(tuning, points) for space, points in spaces.items()}
+    curves = {space: exact_curve(tuning, points) for space, (points, _) in spaces.items()}
     over = choose_space(curves, wanted)
-    trial = Trial(build(spaces[over]), spaces[over])
+    points, lift = spaces[over]
+    trial = Trial(build(points), points)
     effort, size = tune(trial, tuning, enough(curves[over], wanted.recall), wanted.recall)
     loss = Loss(
         len(judging.queries),
         asking.modality.value,
         wanted.recall,
         SIZES,
-        {space: exact_curve(judging, points) for space, points in spaces.items()},
+        {space: exact_curve(judging, points) for space, (points, _) in spaces.items()},
         trial.curve(judging, effort),
         head_fingerprint(head),
     )
-    return Made(trial.shortlist, trial.points, ShortlistRecord(*_plain(choice), over, effort, size, loss))
+    return Made(trial.shortlist, trial.points, ShortlistRecord(*_plain(choice), over, effort, size, loss, lift))
 
 
 def choose_space(curves: Mapping[Space, Curve], wanted: Wanted) -> Space:
@@ -207,16 +215,22 @@ def _halves(asking: StoredGaussians) -> tuple[Gaussian, Gaussian]:
 
 
 @torch.inference_mode()
-def _spaces(items: StoredGaussians, head: MatchHead, exchange: float) -> dict[Space, Points]:
-    """The points of the items in each space, the plainest first.
+def _spaces(items: StoredGaussians, head: MatchHead, exchange: float) -> dict[Space, tuple[Points, Lift | None]]:
+    """The points of the items in each space and how they were lifted into it, the plainest first.
 
     Like the head is like the expected distance where the head makes nothing of an item's variances.
     """
-    penalties = {Space.EXPECTED: items.measure(expected_penalty)}
+    spaces: dict[Space, tuple[Points, Lift | None]] = {Space.MEAN: (Points(items.means), None)}
+    penalties = items.measure(expected_penalty)
+    spaces[Space.EXPECTED] = _lifted(items, penalties), Lift(float(penalties.min()), 0.0, TraceTerm())
     if not head.means_alone and head.item != TraceTerm():
-        penalties[Space.HEAD] = items.measure(lambda block: head_penalty(block, head, exchange))
-    lifted = {space: Points(items.means, heights(each).numpy()) for space, each in penalties.items()}
-    return {Space.MEAN: Points(items.means), **lifted}
+        penalties = items.measure(lambda block: head_penalty(block, head, exchange))
+        spaces[Space.HEAD] = _lifted(items, penalties), Lift(float(penalties.min()), exchange, head.item)
+    return spaces
+
+
+def _lifted(items: StoredGaussians, penalties: torch.Tensor) -> Points:
+    return Points(items.means, heights(penalties).numpy())
 
 
 def _plain(choice: Choice) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,27 @@ class Coding:
     def decode_(self, codes: torch.Tensor) -> torch.Tensor:
         """Turn codes, float32 [n, dim], into log-variances, in place."""
         return codes.mul_(torch.from_numpy(self.step)).add_(torch.from_numpy(self.offset))
+
+
+class Gaussians(Protocol):
+    """The Gaussians of a modality, wherever they lie."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """The number of dimensions."""
+        ...
+
+    def take(self, rows: Sequence[int] | Rows) -> Gaussian:
+        """The Gaussians [k, dim] of rows, in their order; raises `IndexError` when there is no such row."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[int, Gaussian]]:
+        """All of them, some at a time, each block with the row that it starts at."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

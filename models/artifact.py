@@ -20,6 +20,21 @@ _RENAME_EXCHANGE = 2
 
 
 @contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that it does not write into a sentence about `path`.
+
+    Raises:
+        ArtifactError: in the place of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or mend the disk or its permissions"
+        ) from error
+
+
+@contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its place when the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,10 +55,12 @@ def publish(staging: Path, target: Path) -> None:
     sync(staging)
     if target.exists():
         _exchange(staging, target)
-        shutil.rmtree(staging)
+        # The old folder goes when nothing can bring its name back.
+        sync(target.parent)
+        shutil.rmtree(staging, ignore_errors=True)
     else:
         staging.rename(target)
-    sync(target.parent)
+        sync(target.parent)
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -74,11 +91,15 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file aside and rename it into place."""
+    """Write a file aside and rename it into place, durably."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    sync(aside)
-    aside.replace(path)
+    try:
+        aside.write_bytes(content)
+        sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    sync(path.parent)
 
 
 def nan_as_null(value: Any) -> Any:

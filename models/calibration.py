@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from models.match import LogVarianceTerm, MatchHead, TraceTerm, VarianceTerm
+from models.match import MatchHead, term_from_dict
 from models.probability_map import for_share, map_from_dict, map_to_dict
 
 
@@ -107,15 +107,9 @@ def _head(values: Mapping[str, Any]) -> MatchHead:
     return MatchHead(
         values["scale"],
         values["shift"],
-        _term(values["query"]),
-        _term(values["item"]),
+        term_from_dict(values["query"]),
+        term_from_dict(values["item"]),
         None if found is None else map_from_dict(found),
         values.get("means_alone", False),
         tuple(values.get("steepness", (0.0, 0.0))),
     )
-
-
-def _term(values: Mapping[str, Any]) -> VarianceTerm:
-    if "weights" in values:
-        return LogVarianceTerm(**{**values, "weights": tuple(values["weights"])})
-    return TraceTerm(**values)

@@ -5,7 +5,11 @@ PenumbraError
 ├── CorpusError        a collection of captions and images cannot be read
 ├── ConfigError        a configuration says something impossible
 ├── WeightsError       published weights were asked for and cannot be had
+├── LockedError        another process changes the same gallery
 └── InputError         a query or an item is not acceptable
+    ├── ChangeError    a change of a gallery that cannot be made
+    │   └── UnknownIdError    it names an item that is not there
+    ├── FilterError    a filter that cannot be read
     ├── ImageError     bytes that are no acceptable picture
     └── TextError      a text that is empty or too long
 
@@ -35,8 +39,24 @@ class WeightsError(PenumbraError):
     """Published weights were asked for and are not to be had from here."""
 
 
+class LockedError(PenumbraError):
+    """Another process changes the same gallery; the message names it."""
+
+
 class InputError(PenumbraError):
     """A query or an item is not acceptable as it is."""
+
+
+class ChangeError(InputError):
+    """A gallery cannot be changed in this way, and was not changed at all."""
+
+
+class UnknownIdError(ChangeError):
+    """A change names an item that the gallery does not have."""
+
+
+class FilterError(InputError):
+    """This is no filter, or one beyond the limits."""
 
 
 class ImageError(InputError):

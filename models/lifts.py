@@ -12,11 +12,15 @@ item up to a constant, the order of plain squared L2 is exactly that of ‖Δ‖
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
 import torch
 from torch import Tensor
 
 from models.gaussian import Gaussian
-from models.match import MatchHead
+from models.match import MatchHead, VarianceTerm, term_from_dict
 
 
 def expected_penalty(items: Gaussian) -> Tensor:
@@ -36,6 +40,32 @@ def head_penalty(items: Gaussian, head: MatchHead, exchange: float) -> Tensor:
     if head.means_alone:
         return torch.zeros_like(items.total_variance)
     return items.total_variance - exchange * head.item.of(items)
+
+
+@dataclass(frozen=True)
+class Lift:
+    """How the items of a shortlist were lifted, so that items that come later can be compared with them.
+
+    The penalty is tr Σ − exchange·v(item); an item's height is √(penalty − least).
+
+    Args:
+        least: the least penalty of the items that were lifted together; one that comes later may have less.
+        exchange: see `head_penalty`; zero where the penalty is tr Σ alone.
+        item: v.
+    """
+
+    least: float
+    exchange: float
+    item: VarianceTerm
+
+    def penalties(self, items: Gaussian) -> Tensor:
+        """[*batch]: of Gaussians [*batch, dim]."""
+        return items.total_variance - self.exchange * self.item.of(items)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(values["least"], values["exchange"], term_from_dict(values["item"]))
 
 
 def heights(penalties: Tensor) -> Tensor:

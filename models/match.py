@@ -7,8 +7,10 @@ error. *Closed form*: ‖z − z'‖ is nearly normal, and the logistic of a nor
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,6 +100,13 @@ class LogVarianceTerm:
 
 
 VarianceTerm = TraceTerm | LogVarianceTerm
+
+
+def term_from_dict(values: Mapping[str, Any]) -> VarianceTerm:
+    """A term from JSON."""
+    if "weights" in values:
+        return LogVarianceTerm(**{**values, "weights": tuple(values["weights"])})
+    return TraceTerm(**values)
 
 
 @dataclass(frozen=True)

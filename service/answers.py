@@ -106,9 +106,9 @@ class NoMatchAnswer(BaseModel):
     """Nothing here is to be taken for an answer."""
 
     reason: NoMatchReason = Field(
-        description="The first that holds of empty-gallery; unlike-training, a query unlike those the model knows; "
-        "too-uncertain, a sigma above all that was calibrated on; below-minimum, nothing reaches "
-        "min_match_probability; nothing-probable."
+        description="The first that holds of empty-gallery; nothing-allowed, the filter lets none through; "
+        "unlike-training, a query unlike those the model knows; too-uncertain, a sigma above all that was calibrated "
+        "on; below-minimum, nothing reaches min_match_probability; nothing-probable."
     )
     detail: str = Field(description="The same as a sentence, with its figures.")
 

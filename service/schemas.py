@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
+from index.filter_form import EXAMPLE, parse, read
+from index.filters import Filter
 from index.items import Modality
 from index.rerank import Rerank
 from index.retriever import SearchOptions
+from models.errors import FilterError
 from service.errors import LimitError
 from service.settings import Limits
 
@@ -43,6 +48,33 @@ def check_limit(name: str, value: int, limit: int) -> None:
         raise LimitError(f"{name} is {value}, more than the {limit} allowed here; ask for {limit} at most.")
 
 
+def _by(reading: Callable[[Any], Filter]) -> PlainValidator:
+    """A field that is read so; what cannot be read is told like any other wrong field."""
+
+    def read_field(given: Any) -> Filter | None:
+        try:
+            return None if given is None else reading(given)
+        except FilterError as error:
+            raise ValueError(str(error)) from error
+
+    return PlainValidator(read_field)
+
+
+_FILTER = (
+    'Only items of which this holds may answer: for each field a value, a set {"in": […]}, or bounds (gte, gt, lte, '
+    "lt). Fields are id, image_id, label and those of the metadata, a nested one as outer.inner; a caption has those "
+    "of its image. An item without the field, or with a value of another type, does not answer."
+)
+FilterObject = Annotated[
+    Filter | None, _by(parse), WithJsonSchema({"type": "object", "description": _FILTER, "examples": [EXAMPLE]})
+]
+FilterText = Annotated[
+    Filter | None,
+    _by(read),
+    WithJsonSchema({"type": "string", "description": f"{_FILTER} As JSON.", "examples": [json.dumps(EXAMPLE)]}),
+]
+
+
 class SearchFields(Strict):
     """What both searches can be told."""
 
@@ -64,12 +96,14 @@ class SearchFields(Strict):
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the samples, from 0 to 2⁶³ − 1.")
     min_match_probability: float = Field(0, ge=0, le=1, description="Items below it are left out, from 0 to 1.")
 
+    filter: Filter | None = None
+
     def options(self, limits: Limits) -> SearchOptions:
         """As the retriever takes it; raises `LimitError`."""
         check_limit("top_k", self.top_k, limits.top_k)
         check_limit("shortlist", self.shortlist or 1, limits.shortlist)
         check_limit("samples", self.samples, limits.samples)
-        names = ("top_k", "shortlist", "rerank", "samples", "seed", "min_match_probability")
+        names = ("top_k", "shortlist", "rerank", "samples", "seed", "min_match_probability", "filter")
         return SearchOptions(**{name: getattr(self, name) for name in names})
 
 
@@ -77,6 +111,7 @@ class TextSearch(SearchFields):
     """A search for pictures."""
 
     text: str = Field(description="What the picture shows, in words; from 1 character to the limit in /info.")
+    filter: FilterObject = None
 
 
 class ImageSearch(SearchFields):
@@ -86,6 +121,7 @@ class ImageSearch(SearchFields):
         None, description="A picture's file: JPEG, PNG, WebP, GIF, BMP or TIFF. Not together with image_id."
     )
     image_id: str | None = Field(None, description="The id of an image of the gallery. Not with image.")
+    filter: FilterText = None
 
     @model_validator(mode="after")
     def _one_picture(self) -> Self:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from fastapi.openapi.models import Example
 
+from index.filter_form import EXAMPLE
+
 _SURE: Final = {
     "sigma": 0.041213,
     "log_det_covariance": -816.402311,
@@ -33,6 +35,7 @@ TEXT_SEARCHES: Final[dict[str, Example]] = {
             "samples": 7,
             "seed": 0,
             "min_match_probability": 0.5,
+            "filter": dict(EXAMPLE),
         },
     },
 }

@@ -199,6 +199,18 @@ def test_search_by_text_and_by_image(home: Path) -> None:
     assert "%" in shown.stdout
 
 
+def test_search_with_a_filter(home: Path) -> None:
+    """Only what the filter lets through answers; nothing, with a sentence that says why, where that is nothing."""
+    asking = ("search", home / "gallery", "--text", "a star")
+    everyone = json.loads(penumbra(*asking, "--top-k", 32, "--json").stdout)["results"]
+    wanted = everyone[-1]["item"]["id"]
+    done = penumbra(*asking, "--filter", json.dumps({"id": {"in": [wanted, "none"]}}), "--json")
+    assert [hit["item"]["id"] for hit in json.loads(done.stdout)["results"]] == [wanted]
+    nothing = penumbra(*asking, "--filter", '{"label": "none such"}')
+    assert nothing.returncode == 0, nothing.stderr
+    assert "The filter lets none of the gallery's 32 items through that could answer." in nothing.stdout
+
+
 def test_bench_measures_and_writes(home: Path, tmp_path: Path) -> None:
     """Every rerank with its stages, in the terminal and as JSON with the machine; a file of queries may be named."""
     queries, figures = tmp_path / "queries.txt", tmp_path / "bench.json"
@@ -231,6 +243,7 @@ def test_index_info_describes(home: Path) -> None:
         (("search", "{home}/nowhere", "--text", "x"), "nowhere"),
         (("search", "{home}/gallery", "--text", " "), "text"),
         (("search", "{home}/gallery"), "one of them"),
+        (("search", "{home}/gallery", "--text", "x", "--filter", "rose"), "The filter is not JSON"),
         (("search", "{home}/gallery", "--image", "{home}/none.jpg"), "none.jpg"),
         (("bench", "{home}/gallery", "--texts", "{home}/none.txt"), "none.txt"),
         (("train", "{home}/none.toml", "--out", "{home}/x"), "none.toml"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,11 +91,15 @@ def gallery_of(tmp_path: Path) -> Iterator[GalleryOf]:
         wanted: Wanted = MEASURED,
         head: MatchHead = HEAD,
         storage: Storage | None = Storage.FLOAT32,
+        metas: Sequence[Mapping[str, Any]] = (),
     ) -> Gallery:
         directory = tmp_path / f"gallery{len(opened)}"
         directory.mkdir()
         per_image = np.array_split(np.array(["words"] * len(texts)), len(images))
-        entries = [Entry(f"i{n}", Path("none"), tuple(words.tolist())) for n, words in enumerate(per_image)]
+        entries = [
+            Entry(f"i{n}", Path("none"), tuple(words.tolist()), meta=meta)
+            for n, (words, meta) in enumerate(zip(per_image, metas or [{}] * len(images), strict=True))
+        ]
         shard = Shard(images, tuple(range(len(images))), (b"jpeg",) * len(images))
         origin = Origin("../model", "model", "corpus", images.dim)
         text = Shard(texts, tuple(range(len(texts))))

@@ -61,7 +61,9 @@ def same(one: Path, other: Path) -> bool:
 
 
 def leftovers(out: Path) -> list[str]:
-    return sorted(path.name for path in out.parent.iterdir() if path != out and path.name.startswith("."))
+    """What a build left beside its gallery, but for the lock, which stays."""
+    hidden = (path.name for path in out.parent.iterdir() if path.name.startswith("."))
+    return sorted(name for name in hidden if name != f".{out.name}.lock")
 
 
 def other_model(folder: Path, embedding: EmbeddingConfig) -> LoadedModel:

@@ -20,12 +20,13 @@ from models.match import MatchHead
 DIM = 4
 KNOWN = Familiarity(torch.zeros(2 * DIM), torch.eye(2 * DIM), torch.arange(1, 1_001) / 100, most_sigma=2.0)
 USUAL = Gaussian(torch.zeros(DIM), torch.zeros(DIM))
-FOUND = Findings(ranked=200, kept=10, best=0.7, expected=3.2, calibrated=True, least=0.0)
+FOUND = Findings(held=2_000, ranked=200, kept=10, best=0.7, expected=3.2, calibrated=True, least=0.0)
 GalleryOf = Callable[[Gaussian, Gaussian], Gallery]
 
 # What makes each reason hold, in the order in which they are given; the query is usual unless one of them says else.
 CAUSES = {
-    NoMatchReason.EMPTY_GALLERY: {"ranked": 0, "kept": 0},
+    NoMatchReason.EMPTY_GALLERY: {"held": 0, "ranked": 0, "kept": 0},
+    NoMatchReason.NOTHING_ALLOWED: {"ranked": 0, "kept": 0},
     NoMatchReason.UNLIKE_TRAINING: {"mean": 100.0},
     NoMatchReason.TOO_UNCERTAIN: {"log_variance": 1.5},
     NoMatchReason.BELOW_MINIMUM: {"kept": 0, "least": 0.9},

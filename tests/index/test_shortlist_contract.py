@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from index.allowed import Allowed, Mask
 from index.points import Points
 from index.ranking import Floats, Ranking, Rows
 from index.shortlist import KINDS, FlatShortlist, set_threads
@@ -239,6 +240,93 @@ def test_no_index(kind: str, tmp_path: Path) -> None:
         KINDS[other].load(tmp_path / "index", points_of(False))
     with pytest.raises(ArtifactError, match=r"holds 5200 points of 24 dimensions instead of 5200 of 25: build"):
         KINDS[kind].load(tmp_path / "index", points_of(True))
+
+
+# Every kind, where not all may answer
+
+
+def one_in(few: float) -> Mask:
+    return np.asarray(np.random.default_rng(9).random(COUNT) < 1 / few)
+
+
+def farthest(query: Floats, count: int) -> Mask:
+    """None of those that are near."""
+    far = np.argsort(-distances(everyone(points_of(True)), query))[:count]
+    return np.asarray(np.isin(np.arange(COUNT), far))
+
+
+def nearest_of(tried: Case, query: Floats, n: int, mask: Mask) -> tuple[Rows, Floats]:
+    """By brute force."""
+    rows = np.flatnonzero(mask)
+    places, values = brute_force(tried.points.take(rows), query, n)
+    return rows[places], np.array(values)
+
+
+@pytest.mark.parametrize("few", [1.1, 2, 10, 100, 1_000])
+@lifted_or_not
+@every_kind
+def test_only_those_allowed_answer(kind: str, lifted: bool, few: float) -> None:
+    """Whatever share may answer, the 20 nearest of it are found as without a filter: exact values, order and ties by
+    row, the recall that is stated, and as many as there are."""
+    tried, mask, held = case(kind, lifted), one_in(few), []
+    allowed = Allowed(mask)
+    for query in tried.queries:
+        found = tried.shortlist.search(query, 20, EFFORT[kind], allowed)
+        rows, values = nearest_of(tried, query, 20, mask)
+        assert mask[found.rows].all()
+        assert len(set(found.rows.tolist())) == len(found.rows) == len(rows)
+        np.testing.assert_allclose(found.values, distances(tried.points.take(found.rows), query), rtol=1e-5)
+        assert np.lexsort((found.rows, found.values)).tolist() == list(range(len(rows)))
+        held.append((found.values <= values[-1] * (1 + 1e-5)).mean())
+    assert np.mean(held) >= RECALL[kind]
+
+
+@pytest.mark.parametrize("count", [1, 15, 2_300, 4_000])
+@every_kind
+def test_those_allowed_may_all_be_far(kind: str, count: int) -> None:
+    """Where none of those near may answer, as many are found as there are, with the least effort too, and half of the
+    nearest at least, which lie far and equally so; exactly where they are few."""
+    tried = case(kind, True)
+    for query in tried.queries[:8]:
+        mask = farthest(query, count)
+        rows, values = nearest_of(tried, query, 40, mask)
+        for effort in (Effort(), EFFORT[kind]):
+            found = tried.shortlist.search(query, 40, effort, Allowed(mask))
+            assert mask[found.rows].all()
+            assert len(set(found.rows.tolist())) == min(40, count)
+        if count <= 2_000:
+            assert found.rows.tolist() == rows.tolist()
+        assert (found.values <= values[-1] * (1 + 1e-5)).mean() >= 0.5
+
+
+@every_kind
+def test_any_number_of_those_allowed(kind: str) -> None:
+    """Asked for any number, it finds that many of those allowed, or all of them; of none it finds none."""
+    tried, mask = case(kind, False), one_in(2)
+    for n in (0, 1, 300, 1_000, COUNT):
+        assert len(tried.shortlist.search(tried.queries[1], n, Effort(), Allowed(mask)).rows) == min(n, mask.sum())
+    everyone_found = tried.shortlist.search(tried.queries[1], COUNT, Effort(), Allowed(mask))
+    assert np.array_equal(np.sort(everyone_found.rows), np.flatnonzero(mask))
+    assert not len(tried.shortlist.search(tried.queries[1], 5, Effort(), Allowed(np.zeros(COUNT, bool))).rows)
+
+
+@every_kind
+def test_allowing_all_changes_nothing(kind: str) -> None:
+    """With all allowed the answers are those without a filter, to the bit."""
+    tried = case(kind, False)
+    found = found_by(tried, 20, EFFORT[kind])
+    filtered = [tried.shortlist.search(each, 20, EFFORT[kind], Allowed(np.ones(COUNT, bool))) for each in tried.queries]
+    assert all(same(*pair) for pair in zip(found, filtered, strict=True))
+
+
+def test_what_is_allowed_composes() -> None:
+    """The rows that two filters allow are those that each allows; rows, count, share and bits say the same."""
+    evens = Allowed(np.arange(COUNT) % 2 == 0)
+    both = Allowed(one_in(3)) & evens
+    assert both.rows.tolist() == [row for row in range(0, COUNT, 2) if one_in(3)[row]]
+    assert (both.count, both.share) == (len(both.rows), len(both.rows) / COUNT)
+    assert np.flatnonzero(np.unpackbits(both.bits, bitorder="little")).tolist() == both.rows.tolist()
+    assert np.concatenate(list(both.blocks(100))).tolist() == both.rows.tolist()
 
 
 # Exact search alone

@@ -49,13 +49,14 @@ def save_model(directory: Path, seed: int) -> None:
 
 
 def write_corpus(folder: Path) -> None:
-    """Twelve pictures of noise with two captions each."""
+    """Twelve pictures of noise with two captions each; colours and shapes come in turn."""
     folder.mkdir()
     with (folder / "captions.jsonl").open("w") as file:
         for n, identifier in enumerate(IDS):
             (folder / f"{n}.png").write_bytes(noise_png(n))
             captions = [f"a {COLOURS[n % 4]} {SHAPES[n % 3]}", f"{SHAPES[n % 3]} {n}"]
-            file.write(json.dumps({"id": identifier, "image": f"{n}.png", "captions": captions}) + "\n")
+            record = {"id": identifier, "image": f"{n}.png", "captions": captions, "label": SHAPES[n % 3]}
+            file.write(json.dumps({**record, "meta": {"n": n, "at": {"colour": COLOURS[n % 4]}}}) + "\n")
 
 
 @pytest.fixture(scope="session")

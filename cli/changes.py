@@ -1,0 +1,141 @@
+"""`penumbra index add`, `update`, `remove`, `compact` and `verify`: a gallery that is there is changed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cli.show import progress, say, say_left_out
+from corpus.read import read
+from index.additions import encode_corpus
+from index.build import match_heads
+from index.changes import Addition
+from index.embedding import Progress
+from index.living import LivingGallery
+from index.manifest import read_manifest
+from index.room import amount
+from index.threads import pin
+from index.verify import verify
+from models import checkpoint
+from models.checkpoint import LoadedModel
+from models.errors import ArtifactError
+
+GalleryFolder = Annotated[Path, typer.Argument(help="A gallery's folder.")]
+Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")]
+Split = Annotated[str | None, typer.Option(help="One split of the collection.")]
+SkipBad = Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")]
+Model = Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")]
+
+
+def add(
+    gallery: GalleryFolder,
+    data: Data,
+    split: Split = None,
+    skip_bad: SkipBad = False,
+    model: Model = None,
+    threads: Threads = None,
+) -> None:
+    """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
+    pin(threads)
+    loaded = _model(gallery, model)
+    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+        living.add(_encoded(living, loaded, data, split, skip_bad))
+        _say_state(living)
+
+
+def update(
+    gallery: GalleryFolder,
+    data: Data,
+    split: Split = None,
+    skip_bad: SkipBad = False,
+    model: Model = None,
+    threads: Threads = None,
+) -> None:
+    """Put a collection's images in the place of those with the same ids, all or none.
+
+    An image keeps its captions, unless the collection has captions of it: then these are all it has.
+    """
+    pin(threads)
+    loaded = _model(gallery, model)
+    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+        living.replace(_encoded(living, loaded, data, split, skip_bad))
+        _say_state(living)
+
+
+def remove(
+    gallery: GalleryFolder,
+    ids: Annotated[list[str], typer.Argument(help="Of images, whose captions go with them, or of captions.")],
+) -> None:
+    """Remove items from a gallery, all or none."""
+    with LivingGallery.open(gallery) as living:
+        living.remove(ids)
+        _say_state(living)
+
+
+def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None) -> None:
+    """Build a gallery anew with its changes; nothing is encoded. Interrupted, it leaves the gallery as it was."""
+    pin(threads)
+    loaded = _model(gallery, model)
+    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+        living.compact(match_heads(loaded), say)
+        _say_state(living)
+
+
+def verify_command(gallery: GalleryFolder) -> None:
+    """Read all of a gallery and say what is damaged, and from what it can be had again."""
+    with progress("verifying") as bar:
+        report = verify(gallery, bar)
+    for damage in report.damages:
+        say(f"{damage.file} {damage.what}: {damage.remedy}", "red")
+    if report.torn:
+        say(f"{report.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
+    if not report.sound:
+        raise ArtifactError(f"{gallery} is damaged; what is wrong stands above.")
+    say(f"{gallery} is sound: {report.files} files, {amount(report.bytes)}, {report.changes:,} changes since.")
+
+
+def _model(gallery: Path, model: Path | None) -> LoadedModel:
+    return checkpoint.load(model or gallery / read_manifest(gallery).model)
+
+
+def _encoded(
+    living: LivingGallery, model: LoadedModel, data: Path, split: str | None, skip_bad: bool
+) -> tuple[Addition, ...]:
+    """A collection, encoded with a progress bar."""
+    corpus = read(data, skip_bad=skip_bad)
+    say_left_out(corpus)
+    part = corpus if split is None else corpus.split(split)
+    with progress("embedding") as bar:
+
+        def report(now: Progress) -> None:
+            bar(now.done, now.total)
+
+        found, left_out = encode_corpus(
+            model, part, living.gallery.manifest.parameters, skip_bad=skip_bad, progress=report
+        )
+    for each in left_out:
+        say(f"left out: {each}")
+    return found
+
+
+def _say_state(living: LivingGallery) -> None:
+    counts = ", ".join(f"{count:,} {modality}s" for modality, count in living.gallery.manifest.counts.items())
+    pending = living.pending
+    say(
+        f"The gallery has {counts}; since it was built {pending.added:,} items came and {pending.removed:,} went "
+        f"(generation {living.generation})."
+    )
+
+
+COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "add": add,
+    "update": update,
+    "remove": remove,
+    "compact": compact,
+    "verify": verify_command,
+}
+"""Their names under `penumbra index`."""
