@@ -1,4 +1,6 @@
-# Penumbra with the Scenes demo: `docker compose up`, or `docker build -t penumbra . && docker run -p 8000:8000 penumbra`.
+# Penumbra with the Scenes demo: `docker compose up`, or
+#   docker build -t penumbra . && docker run -p 127.0.0.1:8000:8000 -e PENUMBRA_INSECURE=true penumbra
+# In a container the server listens to all that reach it; without PENUMBRA_INSECURE it wants keys (PENUMBRA_KEYS).
 
 # The dependencies alone: they change seldom, and are the large layer.
 FROM python:3.11-slim AS dependencies

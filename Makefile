@@ -1,6 +1,6 @@
 # Penumbra's commands; `make` alone lists them. Python 3.11+ and make are all that has to be there.
 PYTHON ?= python3
-# Not `?=`: some shells export HOST. `make serve HOST=0.0.0.0 PORT=8080` sets them.
+# Not `?=`: some shells export HOST. `make serve PORT=8080` sets them; HOST=0.0.0.0 needs PENUMBRA_KEYS too.
 HOST = 127.0.0.1
 PORT = 8000
 DEMO = artifacts/demo
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test bench faults clean
+.PHONY: help serve demo test bench faults load fuzz clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,12 @@ bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=sca
 
 faults: $(VENV)/.package ## Kills processes and refuses writes, and says whether anything was lost; ARGS=--help.
 	@$(BIN)/python -m faults $(ARGS)
+
+load: $(VENV)/.package ## Asks a server for ten times what it can do, and for very much; ARGS="soak --requests 200000".
+	@$(BIN)/python -m load $(ARGS)
+
+fuzz: $(VENV)/.package $(VENV)/.development ## Sends a server all sorts of bad input; ARGS="--cases 5000".
+	@$(BIN)/python -m fuzz $(ARGS)
 
 clean: ## Removes what these commands made: environment, demo gallery, caches.
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

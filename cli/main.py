@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import bench, compare, demo, evaluate, index, model, search, serve, train
+from cli import bench, compare, demo, evaluate, index, keys, model, search, serve, train
 from models.errors import PenumbraError
 from training.loop import InterruptedTrainingError
 
@@ -34,6 +34,7 @@ for name, part in COMMANDS.items():
 app.command("scenes")(demo.scenes)
 app.command("calibrate")(evaluate.calibrate_command)
 app.add_typer(index.app, name="index")
+app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
 
 

@@ -26,6 +26,7 @@ from evaluation.reliability import Reliability, reliability
 from models.calibration import Calibration, Direction
 from models.errors import ConfigError
 from models.match import MatchHead
+from models.reference import FIGURE, Reference
 
 MEAN_ONLY: Final = ("mean_platt", "mean_isotonic")
 # The simpler before the others: of equally good ones the first is chosen.
@@ -149,6 +150,7 @@ def _chosen(
             "chosen_mean_only": points,
             **{name: asdict(value) for name, value in shown.items()},
             "candidates": {name: asdict(judged[name]) for name in CANDIDATES},
+            FIGURE: Reference.of(pairs.queries.sigma, pairs.probabilities(fitted[winner]).amax(1)).to_dict(),
         }
     return Calibration(heads, mean_only, figures, candidates)
 

@@ -67,7 +67,7 @@ def open_gaussians(folder: Path, modality: Modality, shape: tuple[int, int], sto
 def map_array(path: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
     """An array of this shape and type, memory-mapped; raises `ArtifactError` when the file holds none."""
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}): {REMEDY}") from error
     if array.shape != shape or array.dtype != kind:

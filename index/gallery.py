@@ -24,6 +24,7 @@ from index.ranking import Floats, Rows
 from index.shelf import open_shelf
 from index.shortlist_loss import Space
 from index.storage import Gaussians
+from models.artifact import check_links, inside
 from models.errors import ArtifactError, ChangeError
 from models.gaussian import Gaussian
 
@@ -107,6 +108,7 @@ class Gallery:
         """Open a gallery without its changes; see `open`."""
         manifest = read_manifest(directory)
         _check_model(directory, manifest, model)
+        check_links(directory)
         _check_sizes(directory, manifest)
         overlays = {modality: Overlay.over(open_shelf(directory, manifest, modality)) for modality in Modality}
         store = ItemStore(directory / ITEMS)
@@ -280,7 +282,7 @@ def _check_model(directory: Path, manifest: Manifest, model: str | None) -> None
 
 def _check_sizes(directory: Path, manifest: Manifest) -> None:
     for name, record in manifest.files.items():
-        path = directory / name
+        path = inside(directory, name)
         if not path.is_file():
             raise ArtifactError(f"{path} is missing: {REMEDY}")
         if path.stat().st_size != record.bytes:

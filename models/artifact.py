@@ -128,6 +128,31 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     return values
 
 
+def inside(directory: Path, name: str) -> Path:
+    """A file of an artifact by the name that another of its files gives it; no part of it may lead out.
+
+    Raises:
+        ArtifactError: it is absolute, or leads out of the folder by `..` or by a link.
+    """
+    path = directory / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(directory.resolve()):
+        raise ArtifactError(f"{directory} names a file that is not inside it ({name}): do not use it, or copy it anew")
+    return path
+
+
+def check_links(directory: Path) -> None:
+    """Refuse an artifact with links that lead out of it: what it holds must be its own.
+
+    Raises:
+        ArtifactError: there is one; the message names it.
+    """
+    for folder, names, files in os.walk(directory):
+        for name in (*names, *files):
+            path = Path(folder, name)
+            if path.is_symlink():
+                inside(directory, str(path.relative_to(directory)))
+
+
 def sha256(*paths: Path) -> str:
     """The SHA-256 of files, one after the other, in hexadecimal."""
     digest = hashlib.sha256()

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from safetensors.torch import save as as_bytes
 from torch import Tensor
 
-from models.artifact import read_json, sha256, staged, write_bytes, write_json
+from models.artifact import check_links, read_json, sha256, staged, write_bytes, write_json
 from models.calibration import Calibration, Direction
 from models.encoders import Encoder, EncoderConfig
 from models.errors import ArtifactError, ConfigError
@@ -101,6 +101,7 @@ def load(directory: Path, *, with_calibration: bool = True) -> LoadedModel:
         ArtifactError: a file is missing, damaged or of another version; the message names it.
     """
     identity = fingerprint(directory)
+    check_links(directory)
     config = read_json(directory / CONFIG, REMEDY)
     if config.get("schema") != SCHEMA:
         raise ArtifactError(

@@ -13,16 +13,25 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
+from service.access import Access, check_exposure
 from service.api import info, items, page, probes, search, uncertainty
+from service.connections import connection
+from service.deadlines import DEADLINE, Deadlines
 from service.engine import Engine
 from service.errors import KINDS, problem
+from service.gate import Gate
+from service.keys import Keys, Scope
+from service.logs import configuration
 from service.metrics import Metrics
-from service.middleware import BodyLimit, Departures, RequestContext
+from service.middleware import REQUEST_ID, BodyLimit, Departures, RequestContext
+from service.patience import Patience
 from service.settings import Settings
 from service.state import State
+from service.tracing import collector
 
 LOGGER: Final = logging.getLogger(__name__)
 CANNOT_START: Final = 2
@@ -34,9 +43,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         ArtifactError: the model or the gallery is missing, damaged, or they do not belong together.
+        ConfigError: the keys cannot be read.
     """
     engine = Engine.open(settings)
-    state = State(settings, engine, Metrics(engine))
+    state = State(settings, engine, Metrics(engine), collector(settings.traces))
     app = FastAPI(
         title="Penumbra",
         version=info.package_version(),
@@ -50,27 +60,52 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     for kind in (*KINDS, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
-    app.add_middleware(BodyLimit, limit=settings.limits.bytes)
+    limits = settings.limits
+    app.add_middleware(BodyLimit, limit=limits.bytes)
     app.add_middleware(Departures)
-    app.add_middleware(RequestContext, metrics=state.metrics)
+    app.add_middleware(Deadlines)
+    app.add_middleware(Patience, seconds=limits.body_seconds)
+    app.add_middleware(Gate, limits=limits, is_full=lambda: state.engine.admission.full)
+    _guard(app, settings)
+    app.add_middleware(RequestContext, metrics=state.metrics, tracer=state.tracer)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Keys, and the sites that may ask; preflights carry no key, so that they are answered first."""
+    keys = None if settings.keys is None else Keys.read(settings.keys)
+    metrics = None if settings.metrics_scope == "none" else Scope(settings.metrics_scope)
+    app.add_middleware(Access, keys=keys, origins=settings.cors_origins, metrics=metrics)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", DEADLINE, REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Retry-After", "Server-Timing"],
+        )
 
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop, then finish what has begun.
 
     Raises:
-        SystemExit: with code 2 and one sentence on stderr, before anybody can connect, when the port is taken, or the
-            model or the gallery cannot be used.
+        SystemExit: with code 2 and one sentence on stderr, before anybody can connect, when the port is taken, the
+            address is open to others without keys, or the model, the gallery or the keys cannot be used.
     """
     try:
+        check_exposure(settings)
         with _bind(settings.host, settings.port) as door:
             config = uvicorn.Config(
                 create_app(settings),
                 host=settings.host,
                 port=settings.port,
+                log_config=configuration(),
+                http=connection(settings.limits),
                 server_header=False,
-                timeout_graceful_shutdown=int(settings.limits.deadline_seconds) + 1,
+                h11_max_incomplete_event_size=settings.limits.header_bytes,
+                timeout_keep_alive=settings.limits.keep_alive_seconds,
+                timeout_graceful_shutdown=settings.limits.shutdown_seconds,
             )
             # Ctrl-C is how a server is stopped; it has finished its requests by the time that this is raised.
             with suppress(KeyboardInterrupt):
@@ -114,7 +149,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _warm_up(state: State) -> None:
     try:
         await state.engine.warm_up()
-    except Exception:
+    except Exception as error:
+        state.unready = f"The warm-up failed ({type(error).__name__}); the log has why: mend it and start again."
         LOGGER.exception("The warm-up failed; /readyz stays at 503")
     else:
         state.ready = True

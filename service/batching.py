@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Thread
+from time import monotonic
 from typing import Any
 
 from index.items import Modality
@@ -61,11 +62,14 @@ class EncodingWorker:
     Args:
         lanes: one for each kind of input.
         prepare: run first in the thread (it pins numbers of threads).
+
+    `on_batch` is told the kind and the size of each batch, in the thread.
     """
 
     def __init__(self, lanes: Mapping[Modality, Lane], prepare: Callable[[], None]) -> None:
         self._lanes = lanes
-        self._turns = deque(lanes.values())
+        self._turns = deque(lanes.items())
+        self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
         self._prepare = prepare
         self._changed = Condition()
         self._closing = False
@@ -80,7 +84,7 @@ class EncodingWorker:
     @property
     def waiting(self) -> int:
         """The number of jobs that no turn has taken yet."""
-        return sum(len(lane.jobs) for lane in self._turns)
+        return sum(len(lane.jobs) for lane in self._lanes.values())
 
     def submit(self, kind: Modality, given: Any) -> Future[Gaussian]:
         """Queue an input."""
@@ -106,9 +110,10 @@ class EncodingWorker:
         """A batch of the kind whose turn it is, waited for; None at the end."""
         with self._changed:
             while True:
-                for lane in list(self._turns):
+                for kind, lane in list(self._turns):
                     self._turns.rotate(-1)
                     if jobs := lane.take():
+                        self.on_batch(kind, len(jobs))
                         return lane.encode, jobs
                 if self._closing:
                     return None
@@ -133,12 +138,33 @@ def _encode(encode: Encode, jobs: Sequence[Job]) -> None:
 class Admission:
     """Bounds the queries in the server, so that decoding, encoding and searching queue within bounds too.
 
-    Used on the event loop's thread only.
+    A burst may fill the queue. A queue that stays only makes every answer late, so when the server has not been empty
+    for some time, fewer are let in (after Maurer, "Fail at scale", 2015, and Nichols and Jacobson, "Controlling queue
+    delay", 2012). Used on the event loop's thread only.
+
+    Args:
+        limit: queries at once, in a burst.
+        lasting: queries at once, when a burst does not end.
+        seconds: without an empty server, until a burst has lasted too long.
+        clock: in seconds.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, lasting: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
+        self._limit, self._lasting = limit, min(limit, lasting)
+        self._seconds, self._clock = seconds, clock
+        self._empty = clock()
         self.count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether one more is refused."""
+        return self.count >= self.limit
+
+    @property
+    def limit(self) -> int:
+        """The most queries at once, as things are."""
+        lasts = self.count > 0 and self._clock() - self._empty > self._seconds
+        return self._lasting if lasts else self._limit
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
@@ -147,8 +173,10 @@ class Admission:
         Raises:
             OverloadedError: there is none.
         """
-        if self.count >= self._limit:
-            raise OverloadedError(f"The server has {self._limit} queries on their way; try again in a second.")
+        if self.full:
+            raise OverloadedError(f"The server has {self.count} queries on their way; try again in a second.")
+        if self.count == 0:
+            self._empty = self._clock()
         self.count += 1
         try:
             yield

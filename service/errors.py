@@ -6,7 +6,12 @@ PenumbraError
 │   ├── LimitError          it asks for more than a limit allows
 │   └── WrongModalityError  the item is of the other modality
 ├── UnknownItemError        there is no item of this id
+├── HeadTooLargeError       more headers, or bytes of them, than a request may have
 ├── BodyTooLargeError       more bytes than a body may have
+├── SlowBodyError           a body that does not come whole
+├── UnauthenticatedError    no key, or none that is known
+├── ForbiddenError          the key does not open this
+├── RateError               the key has asked more often than it may
 ├── OverloadedError         as many queries as the server takes are on their way
 ├── DeadlineError           the answer was not ready in time
 └── NotReadyError           the server is still warming up
@@ -16,9 +21,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, Final
+from math import ceil
+from typing import Any, Final, Self
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -39,8 +45,37 @@ class UnknownItemError(PenumbraError):
     """The gallery has no item of this id."""
 
 
+class HeadTooLargeError(PenumbraError):
+    """A request's head has more headers, or more bytes, than are allowed."""
+
+
 class BodyTooLargeError(PenumbraError):
     """A request's body has more bytes than are allowed."""
+
+
+class SlowBodyError(PenumbraError):
+    """A request's body has not come whole in the time that the server waits."""
+
+
+class UnauthenticatedError(PenumbraError):
+    """A request shows no key that is known."""
+
+
+class ForbiddenError(PenumbraError):
+    """What a request shows does not open what it asks for."""
+
+
+class RateError(PenumbraError):
+    """A key has asked more often than it may.
+
+    Args:
+        message: the sentence.
+        seconds: until it may ask again.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class OverloadedError(PenumbraError):
@@ -49,6 +84,11 @@ class OverloadedError(PenumbraError):
 
 class DeadlineError(PenumbraError):
     """An answer was not ready in time."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Self:
+        """The error of a query that was given so many seconds."""
+        return cls(f"The answer was not ready within {seconds:g} seconds; try again when the server is less busy.")
 
 
 class NotReadyError(PenumbraError):
@@ -72,6 +112,8 @@ class Kind:
 INVALID: Final = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
 BUG: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 _LATER: Final = {"Retry-After": "1"}
+# Bearer for programs; Basic, so that a browser asks for the key (as password) and shows the page.
+_CHALLENGES: Final = {"WWW-Authenticate": 'Bearer realm="penumbra", Basic realm="penumbra", charset="UTF-8"'}
 
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     TextError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable text"),
@@ -80,7 +122,12 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     WrongModalityError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Wrong modality"),
     RequestValidationError: INVALID,
     UnknownItemError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
+    HeadTooLargeError: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     BodyTooLargeError: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
+    SlowBodyError: Kind(HTTPStatus.REQUEST_TIMEOUT, "Body too slow", {"Connection": "close"}),
+    UnauthenticatedError: Kind(HTTPStatus.UNAUTHORIZED, "Key needed", _CHALLENGES),
+    ForbiddenError: Kind(HTTPStatus.FORBIDDEN, "Not allowed"),
+    RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", _LATER),
     OverloadedError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Overloaded", _LATER),
     DeadlineError: Kind(HTTPStatus.GATEWAY_TIMEOUT, "Deadline exceeded"),
     NotReadyError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", _LATER),
@@ -93,6 +140,8 @@ def problem(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _routing_problem(error)
     kind = KINDS[type(error)]
+    if isinstance(error, RateError):
+        kind = replace(kind, headers={"Retry-After": str(ceil(error.seconds))})
     if isinstance(error, RequestValidationError):
         found = [_invalid(each) for each in error.errors()]
         return _render(kind, " ".join(each["message"] for each in found), errors=found)

@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from index.items import Modality
+from models.calibration import Direction
+from service.drift import Watched, watch
 from service.engine import Engine
 
-_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
+_SIGMAS: Final = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.5, 1)
+_PROBABILITIES: Final = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+
+
+class DriftCollector(Collector):
+    """Shares of the last queries in the deciles of the calibration's, and their population stability index."""
+
+    def __init__(self, watched: Mapping[Direction, Watched]) -> None:
+        self._watched = watched
+
+    def collect(self) -> Iterable[Metric]:
+        """What is known; nothing of a model whose calibration has no reference, no index of too few queries."""
+        shares = GaugeMetricFamily(
+            "penumbra_query_decile_ratio",
+            "Share of the last queries in each decile of the calibration's; 0.1 where nothing has changed.",
+            labels=("direction", "of", "decile"),
+        )
+        index = GaugeMetricFamily(
+            "penumbra_query_drift_psi",
+            "Population stability index of the last queries against the calibration's.",
+            labels=("direction", "of"),
+        )
+        for direction, watched in self._watched.items():
+            for of, window in watched.windows.items():
+                for decile, share in enumerate(window.shares, start=1):
+                    shares.add_metric((direction.value, of, str(decile)), share)
+                if (found := window.index) is not None:
+                    index.add_metric((direction.value, of), found)
+        return shares, index
 
 
 class Metrics:
@@ -35,8 +71,20 @@ class Metrics:
         )
         size = Gauge("penumbra_gallery_items", "Items of the gallery.", ("modality",), registry=self._registry)
         for modality in Modality:
-            size.labels(modality.value).set(engine.gallery.count(modality))
+            size.labels(modality.value).set_function(partial(engine.gallery.count, modality))
         self._held(engine)
+        batches = self._histogram("penumbra_batch_inputs", "Inputs encoded at once.", "modality", _SIZES)
+        engine.worker.on_batch = lambda kind, count: batches.labels(kind.value).observe(count)
+        self._watch(engine)
+
+    def _watch(self, engine: Engine) -> None:
+        """What is asked, and where the calibration has it, how far that is from what was asked then."""
+        self._sigmas = self._histogram("penumbra_query_sigma", "Sigma of queries.", "direction", _SIGMAS)
+        self._tops = self._histogram(
+            "penumbra_query_top_probability", "Greatest match probability of searches.", "direction", _PROBABILITIES
+        )
+        self._watched = watch(engine.model.encoder.calibration)
+        self._registry.register(DriftCollector(self._watched))
 
     def _held(self, engine: Engine) -> None:
         """What shortlists were measured to hold when the gallery was built: nothing where nothing was."""
@@ -55,6 +103,14 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
+    def query(self, direction: Direction, sigma: float, top_probability: float | None) -> None:
+        """Record what was asked, and the greatest probability that was found for it; None where it is not known."""
+        self._sigmas.labels(direction.value).observe(sigma)
+        if top_probability is not None:
+            self._tops.labels(direction.value).observe(top_probability)
+        if direction in self._watched:
+            self._watched[direction].add(sigma, top_probability)
+
     def stages(self, milliseconds: Mapping[str, float]) -> None:
         """Record the stages of a query."""
         for stage, duration in milliseconds.items():
@@ -64,8 +120,8 @@ class Metrics:
         """In Prometheus's text format."""
         return generate_latest(self._registry)
 
-    def _histogram(self, name: str, what: str, label: str) -> Histogram:
-        return Histogram(name, what, (label,), buckets=_BUCKETS, registry=self._registry)
+    def _histogram(self, name: str, what: str, label: str, buckets: Sequence[float] = _BUCKETS) -> Histogram:
+        return Histogram(name, what, (label,), buckets=buckets, registry=self._registry)
 
     def _gauge(self, name: str, what: str) -> Gauge:
         return Gauge(name, what, registry=self._registry)

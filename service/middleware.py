@@ -7,15 +7,18 @@ import logging
 import re
 from contextlib import suppress
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
+from opentelemetry.trace import Tracer
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import logs
 from service.errors import BodyTooLargeError, bug, problem
 from service.metrics import Metrics
+from service.tracing import NOTHING, request_span
 
 LOGGER: Final = logging.getLogger(__name__)
 REQUEST_ID: Final = "X-Request-ID"
@@ -38,16 +41,17 @@ SECURITY: Final = {
 class RequestContext:
     """Names, measures and protects every request, and turns what nobody foresaw into a 500 that is logged once."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, tracer: Tracer = NOTHING) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Speak ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, started, status = _request_id(scope), perf_counter(), 0
+        request_id, started, status, notes = _request_id(scope), perf_counter(), 0, logs.begin()
 
         async def respond(message: Message) -> None:
             nonlocal status
@@ -56,15 +60,18 @@ class RequestContext:
                 _add_headers(message, request_id)
             await send(message)
 
-        try:
-            await self._app(scope, receive, respond)
-        except Exception:
-            LOGGER.exception("%s %s failed, request %s", scope["method"], scope["path"], request_id)
-            if not status:
-                await bug(request_id)(scope, receive, respond)
-        finally:
-            method = scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
-            self._metrics.request(method, _route(scope), status or _CLIENT_GONE, perf_counter() - started)
+        with request_span(self._tracer, scope, request_id) as told:
+            try:
+                await self._app(scope, receive, respond)
+            except Exception:
+                LOGGER.exception("%s %s failed, request %s", _method(scope), _route(scope), request_id)
+                if not status:
+                    await bug(request_id)(scope, receive, respond)
+            finally:
+                status, seconds = status or _CLIENT_GONE, perf_counter() - started
+                told |= {"http.route": _route(scope), "http.response.status_code": status}
+                self._metrics.request(_method(scope), _route(scope), status, seconds)
+                logs.request(_line(scope, request_id, status, seconds) | notes)
 
 
 class Departures:
@@ -196,6 +203,22 @@ def _add_headers(message: Message, request_id: str) -> None:
     headers[REQUEST_ID] = request_id
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _KNOWN_METHODS else "other"
+
+
+def _line(scope: Scope, request_id: str, status: int, seconds: float) -> dict[str, Any]:
+    """What the log says of a request. Its path is not in it: texts stand there too."""
+    return {
+        "id": request_id,
+        "key": scope.get("state", {}).get("key"),
+        "method": _method(scope),
+        "route": _route(scope),
+        "status": status,
+        "milliseconds": round(1000 * seconds, 3),
+    }
 
 
 def _route(scope: Scope) -> str:

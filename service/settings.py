@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from index.threads import available
@@ -26,8 +27,22 @@ class Limits(BaseModel):
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")
     batch: int = Field(default=32, ge=1, description="Texts that are encoded at once.")
     picture_batch: int = Field(default=4, ge=1, description="Pictures that are encoded at once.")
-    queue: int = Field(default=64, ge=1, description="Queries in the server at once, waiting ones included.")
+    queue: int = Field(
+        default=64, ge=1, description="Queries in the server at once, waiting ones included: in a burst."
+    )
+    lasting_queue: int = Field(default=8, ge=1, description="The same once the server has been busy for long.")
+    burst_seconds: float = Field(default=1, ge=0, description="Seconds without an empty server until that is so.")
     deadline_seconds: float = Field(default=30, gt=0, description="Seconds until an unfinished query is given up.")
+    requests: int = Field(default=128, ge=1, description="Requests in the server at once, unfinished bodies included.")
+    connections: int = Field(default=1000, ge=1, description="Connections at once, idle ones included.")
+    headers: int = Field(default=100, ge=1, description="Headers of a request.")
+    header_bytes: int = Field(default=16384, ge=256, description="Bytes of a request's path, query and headers.")
+    head_seconds: float = Field(default=10, gt=0, description="Seconds until a head that is not whole is given up.")
+    body_seconds: float = Field(
+        default=30, gt=0, description="Seconds until a body that is not whole, or an answer not taken, is given up."
+    )
+    keep_alive_seconds: int = Field(default=5, ge=1, description="Seconds that an idle connection is kept.")
+    shutdown_seconds: int = Field(default=31, ge=0, description="Seconds to finish requests in when told to stop.")
 
 
 class Settings(BaseSettings):
@@ -43,7 +58,30 @@ class Settings(BaseSettings):
     runtime: Literal["auto"] | Runtime = Field(
         default="auto", description="What computes the model's networks; auto is the fastest that agrees with torch."
     )
-    limits: Limits = Limits()
+    keys: Path | None = Field(
+        default=None, description="A file of API keys, made with `penumbra keys new`; without it everybody is let in."
+    )
+    insecure: bool = Field(default=False, description="Listen on any address without keys.")
+    metrics_scope: Literal["none", "read", "admin"] = Field(
+        default="read", description="The scope that /metrics needs where there are keys."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='Other sites that may ask, as ["https://shop.example"]; none by default.'
+    )
+    log_queries: bool = Field(default=False, description="Whether the log tells the texts that were asked.")
+    traces: str | None = Field(
+        default=None, description="Where OpenTelemetry spans go, as http://127.0.0.1:4318/v1/traces (extra `tracing`)."
+    )
+    limits: Limits = Field(default=Limits(), description="The most that may be asked for; each below.")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for each in origins:
+            parts = urlsplit(each)
+            if parts.scheme not in ("http", "https") or each != f"{parts.scheme}://{parts.netloc}" or "*" in each:
+                raise ValueError(f"{each!r} is no origin such as https://shop.example")
+        return origins
 
 
 def read(**given: Any) -> Settings:

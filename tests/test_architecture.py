@@ -24,6 +24,10 @@ LAYERS: Final = sorted(name for name in PACKAGES if "." not in name)
 BUILD_FILES: Final = ("Makefile", "Dockerfile", "docker-compose.yml", ".ci/run", "pyproject.toml")
 OPTIONAL: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
 EXTRAS: Final = sorted(set(OPTIONAL) - {"dev"})
+# What reads objects of any class from a file, what may, and what it is told about that.
+UNPICKLERS: Final = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
+LOADERS: Final = ("torch.load", "torch.jit.load", "torch.hub.load", "eval", "exec")
+TRUST: Final = ("weights_only", "allow_pickle")
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock")
 
 # Imports that the contracts have to refuse: in which module, and what.
@@ -106,6 +110,18 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def runs_files(path: Path) -> Iterator[str]:
+    """The imports and calls of a module that may run what a file holds."""
+    for name in sorted({name.split(".")[0] for name in imported(ROOT / path)} & UNPICKLERS):
+        yield f"import {name}"
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            options = ", ".join(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords if each.arg in TRUST)
+            if called in LOADERS or "allow_pickle=True" in options:
+                yield f"{called}({options})"
+
+
 def pinned(lock: str) -> dict[str, Requirement]:
     """The packages that a lock names."""
     lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.startswith(("#", "-r "))]
@@ -155,13 +171,43 @@ def test_service_imports_no_reports() -> None:
     assert not wrong
 
 
+def test_nothing_is_unpickled() -> None:
+    """Nothing that runs what a file holds is imported or called, but where published checkpoints and the state of a
+    training are read, and there torch is told to take tensors and plain values alone. The service reads neither.
+    """
+    assert {(str(path), found) for path in package_files() if path.suffix == ".py" for found in runs_files(path)} == {
+        ("models/official.py", "import pickle"),
+        ("models/official.py", "torch.load(weights_only=True)"),
+        ("training/state.py", "import pickle"),
+        ("training/state.py", "torch.load(weights_only=True)"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import pickle", "import pickle"),
+        ("from joblib import load", "import joblib"),
+        ("import torch\ntorch.load(path)", "torch.load()"),
+        ("import torch\ntorch.load(path, weights_only=False)", "torch.load(weights_only=False)"),
+        ("import numpy as np\nnp.load(path, allow_pickle=True)", "np.load(allow_pickle=True)"),
+        ("import torch\ntorch.jit.load(path)", "torch.jit.load()"),
+        ("eval(text)", "eval()"),
+    ],
+)
+def test_unpickling_is_noticed(tmp_path: Path, source: str, found: str) -> None:
+    """Each way of running what a file holds is found where it is written."""
+    (tmp_path / "module.py").write_text(source)
+    assert list(runs_files(tmp_path / "module.py")) == [found]
+
+
 # What pyproject.toml lists
 
 
 def test_packages_are_complete() -> None:
     """Every folder of the tree with Python in it is a package that pyproject.toml lists, but for tests and tools."""
     folders = {path.relative_to(ROOT).parent for path in tracked() if path.suffix == ".py"}
-    apart = {"tests", "benchmarks", "docs"}
+    apart = {"tests", "benchmarks", "docs", "load", "fuzz"}
     found = {".".join(folder.parts) for folder in folders if folder.parts and folder.parts[0] not in apart}
     assert found == set(PACKAGES)
     assert all(ROOT.joinpath(*name.split("."), "__init__.py").is_file() for name in PACKAGES)

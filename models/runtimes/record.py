@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from models.artifact import read_json, sha256, write_json
+from models.artifact import inside, read_json, sha256, write_json
 from models.errors import ArtifactError
 from models.runtimes.agreement import Agreement
 from models.runtimes.runtime import Network, Runtime
@@ -114,6 +114,6 @@ def read_record(model: Path, fingerprint: str, runtime: Runtime) -> ExportRecord
 
 def _require_files(directory: Path, record: ExportRecord, remedy: str) -> None:
     for name, digest in record.files.items():
-        path = directory / name
+        path = inside(directory, name)
         if not path.is_file() or sha256(path) != digest:
             raise ArtifactError(f"{path} is missing or not as it was exported: {remedy}")

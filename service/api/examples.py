@@ -155,7 +155,17 @@ INFO: Final = {
         "batch": 32,
         "picture_batch": 4,
         "queue": 64,
-        "deadline_seconds": 30,
+        "lasting_queue": 8,
+        "burst_seconds": 1.0,
+        "deadline_seconds": 30.0,
+        "requests": 128,
+        "connections": 1000,
+        "headers": 100,
+        "header_bytes": 16384,
+        "head_seconds": 10.0,
+        "body_seconds": 30.0,
+        "keep_alive_seconds": 5,
+        "shutdown_seconds": 31,
     },
 }
 ALIVE: Final = {"status": "alive"}

@@ -22,7 +22,7 @@ async def healthz() -> Health:
 async def readyz(state: ServiceState) -> Health:
     """Whether the server has warmed up and should be sent queries."""
     if not state.ready:
-        raise NotReadyError("The server is warming up; ask again in a second.")
+        raise NotReadyError(state.unready)
     return Health(status="ready")
 
 

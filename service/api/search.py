@@ -46,4 +46,6 @@ async def _answer(query: Query, search: SearchFields, state: State, response: Re
     answer = await state.engine.search(query, options, clock)
     state.report(clock, response)
     direction = Direction.TEXT_TO_IMAGE if isinstance(query, TextQuery) else Direction.IMAGE_TO_TEXT
+    # A search that leaves out what is less probable says nothing of how probable answers are.
+    state.observe(answer.query, direction, None if search.min_match_probability else answer.result)
     return SearchAnswer.of(answer, direction, state.fingerprints)

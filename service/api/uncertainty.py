@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from index.items import Modality
 from service.answers import ItemAnswer, ItemList, QueryAnswer
 from service.api import examples
-from service.engine import Clock, ImageQuery, Query, TextQuery
+from service.engine import ASKS, Clock, ImageQuery, Query, TextQuery
 from service.schemas import ImageUpload, Order, UncertaintyQuestion, check_limit
 from service.state import ServiceState, State
 
@@ -45,6 +45,7 @@ async def _of_query(query: Query, state: State, response: Response) -> QueryAnsw
     clock = Clock()
     encoded = await state.engine.encode(query, clock)
     state.report(clock, response)
+    state.observe(encoded, ASKS[encoded.modality])
     return QueryAnswer.of(encoded)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from numpy.random import default_rng
@@ -147,3 +148,18 @@ def test_what_is_no_share_is_refused(share: float) -> None:
         Calibration(heads, heads, {"share": 0.5}).for_share(share)
     with pytest.raises(ValueError, match="does not say"):
         Calibration(heads, heads, {}).for_share(0.5)
+
+
+def test_what_was_seen_is_noted() -> None:
+    """A calibration has the deciles of its queries' σ and of the greatest probability each has, by numpy."""
+    embedded = collection()
+    found = calibrate(embedded, RAW)
+    for direction, (asking, items) in {
+        Direction.TEXT_TO_IMAGE: (embedded.texts, embedded.images),
+        Direction.IMAGE_TO_TEXT: (embedded.images, embedded.texts),
+    }.items():
+        seen, nine = found.figures[str(direction)]["seen"], torch.arange(1, 10) / 10
+        assert seen["sigma"] == pytest.approx(np.quantile(asking.sigma.numpy(), nine), rel=1e-5)
+        near = torch.cdist(asking.mean, items.mean).topk(min(200, len(items)), largest=False).indices
+        table = closed_form(asking, items, found.heads[direction]).gather(1, near)
+        assert seen["top_probability"] == pytest.approx(np.quantile(table.amax(1).numpy(), nine), abs=1e-5)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models import artifact
-from models.artifact import nan_as_null, read_json, staged, write_json
+from models.artifact import check_links, inside, nan_as_null, read_json, staged, write_json
 from models.errors import ArtifactError
 
 
@@ -70,3 +70,35 @@ def test_what_is_not_finite_becomes_null() -> None:
     """At any depth; everything else stays."""
     given = {"a": float("nan"), "b": [1.5, float("inf"), {"c": (float("-inf"), "x", None, 3)}]}
     assert nan_as_null(given) == {"a": None, "b": [1.5, None, {"c": [None, "x", None, 3]}]}
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "..", "../other", "a/../../other", "out/file", "out"])
+def test_no_name_leads_out(tmp_path: Path, name: str) -> None:
+    """A name that is absolute, or leads out by dots or by a link, is refused with the name in the message."""
+    artifact_folder = tmp_path / "artifact"
+    artifact_folder.mkdir()
+    (tmp_path / "other").write_text("")
+    (artifact_folder / "out").symlink_to(tmp_path)
+    with pytest.raises(ArtifactError, match="not inside"):
+        inside(artifact_folder, name)
+
+
+@pytest.mark.parametrize("name", ["file", "deep/file", "deep/../file", "linked"])
+def test_names_that_stay_inside(tmp_path: Path, name: str) -> None:
+    """Files of the folder, by whatever way inside it, are found, and the folder may itself be reached by a link."""
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "real" / "linked").symlink_to("deep")
+    (tmp_path / "link").symlink_to("real")
+    for folder in (tmp_path / "real", tmp_path / "link"):
+        assert inside(folder, name) == folder / name
+        check_links(folder)
+
+
+@pytest.mark.parametrize("target", ["../other", "../../..", "/etc"])
+def test_links_that_lead_out_are_refused(tmp_path: Path, target: str) -> None:
+    """At any depth, to a file or to a folder, whether it exists or not."""
+    folder = tmp_path / "artifact"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "link").symlink_to(Path("..") / target if target[0] == "." else target)
+    with pytest.raises(ArtifactError, match="deep/link"):
+        check_links(folder)

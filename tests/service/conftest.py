@@ -72,7 +72,8 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings(gallery: Path) -> Settings:
     """Of a server with small limits, so that they can be reached."""
-    return Settings(gallery=gallery, threads=1, limits=Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40))
+    limits = Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40, lasting_queue=40)
+    return Settings(gallery=gallery, threads=1, limits=limits)
 
 
 @pytest.fixture(scope="module")

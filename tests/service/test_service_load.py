@@ -161,7 +161,7 @@ def test_request_ids(client: TestClient) -> None:
 
 def test_admission_gives_places_back() -> None:
     """A place is given back after an error too, and no more are given than there are."""
-    admission = Admission(1)
+    admission = Admission(1, 1, 1.0)
     with pytest.raises(KeyError), admission():
         raise KeyError
     with admission(), pytest.raises(OverloadedError), admission():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -69,12 +70,35 @@ def lose_gallery(gallery: Path) -> str:
     return str(gallery)
 
 
+def link_out(gallery: Path) -> str:
+    path = gallery / "items.sqlite"
+    path.rename(gallery.parent / "items.sqlite")
+    path.symlink_to(gallery.parent / "items.sqlite")
+    return "items.sqlite"
+
+
+def link_model_out(gallery: Path) -> str:
+    path = gallery.parent / "model" / "config.json"
+    path.rename(gallery.parent / "config.json")
+    path.symlink_to("../config.json")
+    return "config.json"
+
+
+def name_out(gallery: Path) -> str:
+    path = gallery / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"]["../model/model.safetensors"] = manifest["files"].pop("items.sqlite")
+    path.write_text(json.dumps(manifest))
+    return "../model/model.safetensors"
+
+
 DAMAGES = [damage_model, cut_means, cut_weights, cut_manifest, lose_items, lose_model, lose_gallery]
+STRANGE = [link_out, link_model_out, name_out]
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [*DAMAGES, *STRANGE])
 def test_bad_artifacts(damage: object, copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A damaged, missing or foreign file stops the start with code 2 and one sentence that names it."""
+    """A file that is damaged, missing, foreign or outside stops the start: code 2 and one sentence that names it."""
     named = damage(copied)  # type: ignore[operator]
     with pytest.raises(SystemExit) as exit:
         serve(Settings(gallery=copied, threads=1, port=0))

@@ -1,0 +1,271 @@
+"""What strangers cost: heads, slow bodies, connections that say nothing, deadlines, queues that stay full."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message
+from test_service_load import busy, limited, until
+
+from index.items import Modality
+from service.app import create_app
+from service.batching import Admission
+from service.connections import connection
+from service.errors import OverloadedError
+from service.patience import Patience
+from service.settings import Limits, Settings
+
+
+@contextmanager
+def listening(limits: Limits) -> Iterator[int]:
+    """A server with a socket that answers every request with its body's length; gives its port."""
+
+    async def measure(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        size, more = 0, True
+        while more:
+            message = await receive()
+            size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
+        await send({"type": "http.response.body", "body": b"%8d" % size})
+
+    config = uvicorn.Config(
+        Patience(measure, limits.body_seconds),
+        http=connection(limits),
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=60,
+        h11_max_incomplete_event_size=limits.header_bytes,
+    )
+    with running(config) as (_, port):
+        yield port
+
+
+@contextmanager
+def running(config: uvicorn.Config) -> Iterator[tuple[uvicorn.Server, int]]:
+    """A server in a thread, and its port; told to stop at the end, and waited for."""
+    server, door = uvicorn.Server(config), socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([door],))
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield server, door.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def until_closed(client: socket.socket) -> bytes:
+    """What the server says until it hangs up."""
+    client.settimeout(10)
+    said = b""
+    with suppress(ConnectionResetError):
+        while piece := client.recv(1 << 16):
+            said += piece
+    return said
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: a\r\nX-A: "])
+def test_a_head_that_does_not_come(sent: bytes) -> None:
+    """A connection that says nothing, or half a head, is closed after the time that the setting gives it."""
+    with listening(Limits(head_seconds=0.2)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(sent)
+        assert until_closed(client) == b""
+
+
+def test_a_second_head_that_does_not_come() -> None:
+    """The same holds for the next request of a connection, and one that is whole is answered before."""
+    with listening(Limits(head_seconds=0.2)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP")
+        said = until_closed(client)
+        assert said.count(b"200 OK") == 1
+
+
+def test_a_body_that_does_not_come() -> None:
+    """Half a body is 408 after the time that the setting gives it, and the connection is closed."""
+    with listening(Limits(body_seconds=0.2)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
+        said = until_closed(client)
+        assert said.startswith(b"HTTP/1.1 408")
+        assert b"application/problem+json" in said and b"0.2 seconds" in said
+
+
+def test_a_slow_body_that_comes_in_time() -> None:
+    """A body in pieces with pauses is taken whole."""
+    with listening(Limits()) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: close\r\n\r\n")
+        for _ in range(5):
+            client.sendall(b"ab")
+            time.sleep(0.02)
+        assert until_closed(client).endswith(b"      10")
+
+
+def test_connections_have_a_limit() -> None:
+    """One more than the limit is 429 with Retry-After at once, and when one is closed there is room again."""
+    with listening(Limits(connections=3)) as port:
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        for one in held:
+            one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert one.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        with socket.create_connection(("127.0.0.1", port)) as refused:
+            said = until_closed(refused)
+        assert said.startswith(b"HTTP/1.1 429") and b"Retry-After: 1" in said
+        for one in held:
+            one.close()
+
+        def answered() -> bool:
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                return until_closed(client).startswith(b"HTTP/1.1 200")
+
+        until(answered)
+
+
+def test_an_answer_that_is_not_taken() -> None:
+    """A piece of an answer that nobody takes is waited for no longer than the setting says."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def never(message: Message) -> None:
+        await asyncio.sleep(60)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    asyncio.run(asyncio.wait_for(Patience(answer, 0.05)({"type": "http"}, receive, never), 10))
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/info", {}, 200),
+        ("/info", {f"x-{n}": "" for n in range(101)}, 431),
+        ("/info", {"x-long": "a" * 16_385}, 431),
+        ("/items/" + "a" * 16_385, {}, 431),
+        ("/items/a?" + "a" * 16_385, {}, 431),
+    ],
+)
+def test_heads_have_a_limit(client: TestClient, path: str, headers: dict[str, str], status: int) -> None:
+    """More headers than allowed, or more bytes in path, query and headers, is 431."""
+    response = client.get(path, headers=headers)
+    assert response.status_code == status
+    assert status == 200 or "allowed" in response.json()["detail"]
+
+
+def test_requests_have_a_limit(settings: Settings) -> None:
+    """Every route but the probes is 429 with Retry-After while as many requests as allowed are in the server."""
+    app = create_app(limited(settings, requests=1))
+    with TestClient(app) as client, ThreadPoolExecutor(1) as threads:
+        until(lambda: app.state.service.ready)
+        with busy(app.state.service.engine):
+            waiting = threads.submit(client.get, "/uncertainty", params={"text": "a"})
+            until(lambda: app.state.service.engine.admission.count == 1)
+            for path in ("/info", "/items/plain", "/items/plain/image", "/uncertainty?id=plain", "/"):
+                refused = client.get(path)
+                assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1"), path
+            assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+        assert waiting.result().status_code == 200
+        assert client.get("/info").status_code == 200
+
+
+def test_a_full_server_reads_no_body(settings: Settings) -> None:
+    """A query that finds no room is refused before its body is looked at, however wrong that is."""
+    app = create_app(limited(settings, queue=1))
+    with TestClient(app) as client, ThreadPoolExecutor(1) as threads:
+        until(lambda: app.state.service.ready)
+        with busy(app.state.service.engine):
+            waiting = threads.submit(client.get, "/uncertainty", params={"text": "a"})
+            until(lambda: app.state.service.engine.admission.count == 1)
+            assert client.post("/search/text-to-image", content=b"no JSON").status_code == 429
+        assert waiting.result().status_code == 200
+
+
+def test_a_deadline_of_ones_own(settings: Settings) -> None:
+    """A query that is late by its own header is 504, is not encoded afterwards, and leaves its place to the next."""
+    app = create_app(settings)
+    engine = app.state.service.engine
+    with TestClient(app) as client:
+        until(lambda: app.state.service.ready)
+        with busy(engine):
+            for method, url, body in (
+                ("POST", "/search/text-to-image", {"json": {"text": "a"}}),
+                ("GET", "/uncertainty", {"params": {"text": "a"}}),
+            ):
+                late = client.request(method, url, headers={"X-Deadline-Ms": "80"}, **body)  # type: ignore[arg-type]
+                assert (late.status_code, late.headers["content-type"]) == (504, "application/problem+json")
+                assert "0.08 seconds" in late.json()["detail"]
+            assert engine.admission.count == 0
+            assert engine.worker._lanes[Modality.TEXT].take() == []
+        in_time = client.post("/search/text-to-image", json={"text": "a"}, headers={"X-Deadline-Ms": "600000"})
+        assert in_time.status_code == 200
+
+
+def test_the_setting_is_the_longest_deadline(settings: Settings) -> None:
+    """A header asks for less time than the setting gives, never for more."""
+    app = create_app(limited(settings, deadline_seconds=0.2))
+    with TestClient(app) as client:
+        until(lambda: app.state.service.ready)
+        with busy(app.state.service.engine):
+            late = client.get("/uncertainty", params={"text": "a"}, headers={"X-Deadline-Ms": "600000"})
+            assert late.status_code == 504 and "0.2 seconds" in late.json()["detail"]
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "soon", "", "9" * 10, "٣"])
+def test_deadlines_are_milliseconds(client: TestClient, given: str) -> None:
+    """Anything else than a whole number from 1 is refused and the header is named."""
+    response = client.get("/info", headers={"X-Deadline-Ms": given.encode()})
+    assert response.status_code == 422 and "X-Deadline-Ms" in response.json()["detail"]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 0.4)), max_size=200))
+def test_a_queue_that_stays_gets_shorter(steps: list[tuple[bool, float]]) -> None:
+    """Against a list of when the server was empty: a burst may fill the queue, what lasts a second may not."""
+    now, places = 0.0, []
+    admission = Admission(6, 2, 1.0, lambda: now)
+    empty_until = 0.0
+    for comes, pause in steps:
+        now += pause
+        if not comes:
+            if places:
+                places.pop().__exit__(None, None, None)
+            continue
+        empty_until = now if not places else empty_until
+        room = 6 if now - empty_until <= 1.0 else 2
+        place = admission()
+        if len(places) < room:
+            assert not admission.full
+            place.__enter__()
+            places.append(place)
+        else:
+            assert admission.full
+            with pytest.raises(OverloadedError):
+                place.__enter__()
+        assert admission.count == len(places)
+
+
+def test_finishing_before_the_end(settings: Settings) -> None:
+    """A query on its way when the server is told to stop is answered, and then the server ends."""
+    app = create_app(settings)
+    engine = app.state.service.engine
+    with running(uvicorn.Config(app, log_config=None)) as (server, port), ThreadPoolExecutor(1) as threads:
+        until(lambda: app.state.service.ready)
+        with busy(engine):
+            asked = threads.submit(httpx2.get, f"http://127.0.0.1:{port}/uncertainty", params={"text": "a"})
+            until(lambda: engine.admission.count == 1)
+            server.should_exit = True
+        assert asked.result().status_code == 200
