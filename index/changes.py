@@ -82,7 +82,8 @@ def replacement(there: Contents, additions: Sequence[Addition]) -> Change:
     renewed = {each.item.image_id for each in added if each.item.modality is Modality.TEXT} & images
     for each in added:
         found = there.find(each.item.id)
-        if found is None and each.item.image_id not in renewed:
+        new_caption = each.item.modality is Modality.TEXT and each.item.image_id in renewed
+        if found is None and not new_caption:
             raise _unknown(each.item.id)
         if found is not None and found[0] is not each.item.modality:
             raise ChangeError(f"{each.item.id!r} is of modality {found[0]}, and cannot be replaced by another one.")

@@ -29,6 +29,7 @@ def describe(directory: Path) -> dict[str, Any]:
             "bytes": sum(record.bytes for record in manifest.files.values()),
             "parameters": asdict(manifest.parameters),
             **{modality.value: _describe_modality(gallery, modality) for modality in Modality},
+            "changed": asdict(gallery.pending),
             "left_out": [asdict(each) for each in manifest.left_out],
         }
 

@@ -96,10 +96,12 @@ class Journal:
         self._cut()
 
     def append(self, change: Change) -> Entry:
-        """Record a change durably; when this raises, it is as if it had never been asked for.
+        """Record a change durably.
 
         Raises:
-            ArtifactError: it cannot be written, or the file is no longer the gallery's.
+            ArtifactError: it cannot be written, or the file is no longer the gallery's. It is then as if it had never
+                been asked for; where the disk refuses even to cut it off, and until the end of the process, it may
+                turn up whole.
         """
         self._require_usable()
         body = encode(change)
@@ -108,20 +110,27 @@ class Journal:
             _write_all(self._file, frame, self.end)
             os.fsync(self._file)
         except OSError as error:
-            self._whole = False
             self._cut()
+            undone = "nothing was changed" if self._whole else "whether it was changed shows when it is opened again"
             raise ArtifactError(
-                f"{self.path} cannot be written ({error.strerror}), and nothing was changed: make room or mend the disk"
+                f"{self.path} cannot be written ({error.strerror}), and {undone}: make room or mend the disk"
             ) from error
         self.end += len(frame)
         return Entry(change, hashlib.sha256(body).digest(), self.end)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is still where it was, and no other program has put another in its place."""
+        return self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(self._file))
 
     def since(self, start: int) -> bytes:
         """The frames from a place on."""
         return os.pread(self._file, self.end - start, start)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, after one more try to cut off what was not acknowledged."""
+        if not self._whole:
+            self._cut()
         os.close(self._file)
 
     def _cut(self) -> None:
@@ -139,7 +148,7 @@ class Journal:
             self._cut()
         if not self._whole:
             raise ArtifactError(f"{self.path} cannot be written: mend the disk, and open the gallery again")
-        if not (self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(self._file))):
+        if not self.in_place:
             raise ArtifactError(f"{self.path} was moved or replaced by another program: open the gallery again")
 
 

@@ -82,6 +82,12 @@ class LivingGallery:
         """How often it was compacted."""
         return self._generation
 
+    @property
+    def in_place(self) -> bool:
+        """Whether its folder is still its own, and no other program has put another gallery there."""
+        with self._changing:
+            return self._journal.in_place
+
     def add(self, additions: Sequence[Addition]) -> None:
         """Add items, all or none; returns when they are on the disk, and searches see them from then on.
 

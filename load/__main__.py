@@ -59,7 +59,7 @@ def _overload(seconds: float = 60, times: float = 10, images: int = 300) -> bool
     with tempfile.TemporaryDirectory() as folder:
         gallery = scenes(Path(folder), images)
         asked = searches(Path(folder) / "scenes")
-        with serving(gallery, Path(folder) / "log") as server:
+        with serving(gallery, Path(folder) / "log", THREADS="1") as server:
             found = Overload.measure(server, asker(server, asked, Path(folder)), seconds, times)
     _show("Overload", found.rows())
     return found.good
@@ -69,7 +69,7 @@ def _soak(requests: int = 10_000, images: int = 300) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         gallery = scenes(Path(folder), images)
         asked = mixed(Path(folder) / "scenes")
-        with serving(gallery, Path(folder) / "log") as server:
+        with serving(gallery, Path(folder) / "log", THREADS="1") as server:
             found = Soak.measure(server, asker(server, asked, Path(folder)), requests)
     _show("Soak", found.rows())
     return found.good

@@ -75,7 +75,7 @@ class Connections:
             seen.add(head, 1000 * (time.perf_counter() - due))
 
     async def _ask(self, request: bytes) -> bytes:
-        reader, writer = self._idle.pop() if self._idle else await self._connect()
+        reader, writer = await self._connection()
         try:
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
@@ -90,6 +90,16 @@ class Connections:
         else:
             self._idle.append((reader, writer))
         return head
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """One that is idle and that the server has not closed since, or a new one."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            self.open -= 1
+            writer.close()
+        return await self._connect()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         self.open += 1

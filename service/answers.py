@@ -16,9 +16,11 @@ from index.retriever import Hit
 from index.shortlist_loss import Space
 from models.calibration import Direction
 from models.runtimes.runtime import Network, Runtime
-from service.engine import Answer, Described, EncodedQuery
+from service.engine import Answer, Described, EncodedQuery, Engine
+from service.holding import Holding
 from service.schemas import Order
 from service.settings import Limits
+from service.swap import Outcome, Swap
 
 
 def _rounded(value: float) -> float:
@@ -86,14 +88,14 @@ class HitAnswer(BaseModel):
     uncertainty: UncertaintyAnswer
 
     @classmethod
-    def of(cls, hit: Hit) -> Self:
-        """From the retriever's value."""
+    def of(cls, hit: Hit, address: str) -> Self:
+        """From the retriever's value; `address` is that of the gallery."""
         return cls(
             rank=hit.rank,
             id=hit.item.id,
             modality=hit.item.modality,
             text=hit.item.text,
-            image_url=image_url(hit.item),
+            image_url=image_url(hit.item, address),
             mean_distance=hit.mean_distance,
             match_probability=hit.match_probability,
             standard_error=hit.standard_error,
@@ -124,6 +126,11 @@ class Fingerprints(BaseModel):
     model: str
     gallery: str
 
+    @classmethod
+    def of(cls, engine: Engine) -> Self:
+        """Of what answers."""
+        return cls(model=engine.model.fingerprint, gallery=engine.fingerprint)
+
 
 class SearchAnswer(BaseModel):
     """The answer to a search; its timings stand in the header Server-Timing."""
@@ -144,19 +151,19 @@ class SearchAnswer(BaseModel):
     fingerprints: Fingerprints
 
     @classmethod
-    def of(cls, answer: Answer, direction: Direction, fingerprints: Fingerprints) -> Self:
-        """From the engine's value."""
+    def of(cls, answer: Answer, direction: Direction, engine: Engine) -> Self:
+        """From the value of this engine."""
         result = answer.result
         return cls(
             query=QueryAnswer.of(answer.query),
             direction=direction,
-            results=[HitAnswer.of(hit) for hit in result.hits],
+            results=[HitAnswer.of(hit, engine.place.address) for hit in result.hits],
             expected_matches=result.expected_matches,
             ranked=result.ranked,
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
             calibrated=result.calibrated,
-            fingerprints=fingerprints,
+            fingerprints=Fingerprints.of(engine),
         )
 
 
@@ -173,19 +180,26 @@ class ItemAnswer(BaseModel):
     uncertainty: UncertaintyAnswer
 
     @classmethod
-    def of(cls, described: Described) -> Self:
-        """From the engine's value."""
+    def of(cls, described: Described, address: str) -> Self:
+        """From the engine's value; `address` is that of the gallery."""
         item = described.item
         return cls(
             id=item.id,
             modality=item.modality,
             text=item.text,
             image_id=item.image_id,
-            image_url=image_url(item),
+            image_url=image_url(item, address),
             label=item.label,
             meta=dict(item.meta),
             uncertainty=UncertaintyAnswer.of(described.uncertainty),
         )
+
+
+class ChangeAnswer(BaseModel):
+    """What came into a gallery, on the disk by now."""
+
+    items: list[ItemAnswer]
+    fingerprints: Fingerprints = Field(description="Of the gallery with this change, or with later ones too.")
 
 
 class ItemList(BaseModel):
@@ -238,6 +252,63 @@ class GalleryInfo(BaseModel):
     storage: dict[Modality, str] = Field(description="How Gaussians are stored and what that changes, in a sentence.")
 
 
+class SwapInfo(BaseModel):
+    """What came of the last try to replace a gallery."""
+
+    at: str = Field(description="When it ended, UTC, ISO 8601.")
+    outcome: Outcome = Field(description="switched, or refused: the old one goes on.")
+    before: str = Field(description="Fingerprint of the gallery that answered until then.")
+    after: str | None = Field(description="Fingerprint of the one that answers since; null when it was refused.")
+    error: str | None = Field(description="Why it was refused, in a sentence.")
+
+    @classmethod
+    def of(cls, swap: Swap) -> Self:
+        """From the swap's value."""
+        return cls(**asdict(swap))
+
+
+class CompactionInfo(BaseModel):
+    """What came of the last compaction."""
+
+    at: str = Field(description="When it ended, UTC, ISO 8601.")
+    seconds: float = Field(description="How long it took.")
+    error: str | None = Field(description="Why it failed, so that the changes wait on; null when it did not.")
+
+
+class ChangesInfo(BaseModel):
+    """How a gallery changes while it is served."""
+
+    refused: str | None = Field(description="Why changes are refused, in a sentence; null when they are taken.")
+    added: int = Field(description="Items that came since it was built or compacted.")
+    removed: int = Field(description="Items built that went since then; one that was replaced counts as both.")
+    generation: int | None = Field(description="How often it was compacted; null when changes are refused.")
+    compacting: bool = Field(description="Whether it is being built anew with its changes.")
+    last_compaction: CompactionInfo | None = Field(description="Null before the first since the start.")
+
+    @classmethod
+    def of(cls, holding: Holding) -> Self:
+        """From what the server holds."""
+        pending, last = holding.gallery.pending, holding.compactor.last
+        return cls(
+            refused=holding.refusal,
+            added=pending.added,
+            removed=pending.removed,
+            generation=holding.living.generation if holding.living else None,
+            compacting=holding.compactor.running,
+            last_compaction=CompactionInfo(**asdict(last)) if last else None,
+        )
+
+
+class ServedInfo(BaseModel):
+    """One of the server's galleries."""
+
+    default: bool = Field(description="Whether it answers requests that name none.")
+    fingerprints: Fingerprints
+    counts: dict[Modality, int]
+    changes: ChangesInfo
+    last_swap: SwapInfo | None = Field(description="Null before the first since the start.")
+
+
 class RuntimeInfo(BaseModel):
     """What computes one of the model's networks."""
 
@@ -251,6 +322,7 @@ class Info(BaseModel):
     version: str
     model: ModelInfo
     gallery: GalleryInfo
+    galleries: dict[str, ServedInfo] = Field(description="All galleries of this server, by name.")
     runtimes: dict[Network, RuntimeInfo] = Field(description="What computes the model's networks.")
     threads: int = Field(description="Threads of one computation.")
     thread_pools: dict[str, int] = Field(description="The same, as each library tells it.")
@@ -266,6 +338,14 @@ class Health(BaseModel):
     status: str
 
 
-def image_url(item: Item) -> str | None:
-    """The path of an image's picture, its id percent-encoded."""
-    return f"/items/{quote(item.id, safe='')}/image" if item.modality is Modality.IMAGE else None
+class Readiness(Health):
+    """Whether queries should be sent, and what wants looking after though they may."""
+
+    refused_swaps: dict[str, str] = Field(
+        description="Galleries whose last replacement was refused, so that the old one goes on, and why."
+    )
+
+
+def image_url(item: Item, address: str) -> str | None:
+    """The path of an image's picture in a gallery of this address, its id percent-encoded."""
+    return f"{address}/items/{quote(item.id, safe='')}/image" if item.modality is Modality.IMAGE else None

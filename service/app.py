@@ -11,19 +11,21 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
 from service.access import Access, check_exposure
-from service.api import info, items, page, probes, search, uncertainty
+from service.api import changes, galleries, info, items, page, probes, search, uncertainty
+from service.api.places import PREFIX, in_path
 from service.connections import connection
 from service.deadlines import DEADLINE, Deadlines
-from service.engine import Engine
 from service.errors import KINDS, problem
+from service.galleries import Galleries
 from service.gate import Gate
+from service.hangup import on_hangup
 from service.keys import Keys, Scope
 from service.logs import configuration
 from service.metrics import Metrics
@@ -45,8 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
         ArtifactError: the model or the gallery is missing, damaged, or they do not belong together.
         ConfigError: the keys cannot be read.
     """
-    engine = Engine.open(settings)
-    state = State(settings, engine, Metrics(engine), collector(settings.traces))
+    opened = Galleries.open(settings)
+    state = State(settings, opened, Metrics(opened), collector(settings.traces))
     app = FastAPI(
         title="Penumbra",
         version=info.package_version(),
@@ -56,7 +58,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = state
-    for module in (search, uncertainty, items, info, probes, page):
+    for module in (search, uncertainty, items, changes, info, galleries):
+        app.include_router(module.router)
+        app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(in_path)])
+    for module in (probes, page):
         app.include_router(module.router)
     for kind in (*KINDS, HTTPException):
         app.add_exception_handler(kind, _answer_problem)
@@ -138,17 +143,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: State = app.state.service
     warming = asyncio.create_task(_warm_up(state))
     try:
-        yield
+        with on_hangup(state.galleries.reload_all):
+            yield
     finally:
         warming.cancel()
         with suppress(asyncio.CancelledError):
             await warming
-        state.engine.close()
+        await state.galleries.close()
 
 
 async def _warm_up(state: State) -> None:
     try:
-        await state.engine.warm_up()
+        await state.galleries.warm_up()
     except Exception as error:
         state.unready = f"The warm-up failed ({type(error).__name__}); the log has why: mend it and start again."
         LOGGER.exception("The warm-up failed; /readyz stays at 503")

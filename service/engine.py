@@ -1,38 +1,33 @@
-"""One query, free of HTTP: validated query -> encode -> search -> answer. Everything is loaded once, in `open`."""
+"""One query over one gallery, free of HTTP: validated query -> encode -> search -> answer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from index import threads as numbers
+from index.build import match_heads
 from index.gallery import Gallery, Uncertainty
 from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
 from models.calibration import Direction
-from models.checkpoint import load
-from models.encoders import Encoder
+from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
-from models.image import ImageLimits, decode, encode_png, frame, normalise
-from models.independence import is_independent
-from models.runtimes.choose import Equipped, equip
-from models.text import SPECIALS, TextLimits, batch, check
-from service.batching import Admission, Encode, EncodingWorker, Lane
+from models.image import ImageLimits, Picture, decode, encode_png, frame, normalise
+from models.text import TextLimits, check
+from service.encoding import Encoding
 from service.errors import DeadlineError, UnknownItemError, WrongModalityError
-from service.settings import Limits, Settings
-
-T = TypeVar("T")
+from service.holding import Holding
+from service.settings import Compaction, Limits, Settings
+from service.workers import Workers
 
 ASKS: Final[Mapping[Modality, Direction]] = {
     Modality.TEXT: Direction.TEXT_TO_IMAGE,
@@ -40,8 +35,22 @@ ASKS: Final[Mapping[Modality, Direction]] = {
 }
 """The direction of search that a query of each modality asks for."""
 
-# Decoding a large picture takes seconds and 200 MB: never more than this many at once.
-_DECODERS, _SEARCHERS = 2, 2
+
+@dataclass(frozen=True)
+class Place:
+    """Where a gallery of the server lies.
+
+    Args:
+        name: by which requests choose it.
+        directory: its folder, or a link to one.
+        model: its model's folder; None where it is the one that the gallery names.
+        address: what stands before `/items/…` in the paths of its pictures.
+    """
+
+    name: str
+    directory: Path
+    model: Path | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,47 +128,75 @@ class Engine:
     """Answers queries; its methods that are coroutines belong to one event loop, the others to any thread.
 
     Args:
-        equipped: a model ready to encode, and what computes its networks.
-        gallery: made by this model.
+        place: where the gallery lies.
+        model: with the calibration and the familiarity that belong to this gallery.
+        encoding: of the same model; `close` gives it back.
+        holding: of a gallery made by this model; `close` ends its use.
+        workers: shared with the other galleries.
         limits: what a query may ask for.
-        threads: of one computation; torch, faiss and OpenMP are pinned to it in every thread that computes.
     """
 
-    def __init__(self, equipped: Equipped, gallery: Gallery, limits: Limits, threads: int) -> None:
-        self.model = model = equipped.model
-        self.runtimes = equipped.choices
-        self.gallery = gallery
+    def __init__(
+        self,
+        place: Place,
+        model: LoadedModel,
+        encoding: Encoding,
+        holding: Holding,
+        workers: Workers,
+        limits: Limits,
+    ) -> None:
+        self.place = place
+        self.encoding = encoding
+        self.model = encoding.model
+        self.runtimes = encoding.runtimes
+        self.worker = encoding.worker
+        self.holding = holding
         self.limits = limits
-        self.admission = Admission(limits.queue, limits.lasting_queue, limits.burst_seconds)
-        self._threads = threads
-        self.pools: Mapping[str, int] = {}
-        self._pin()
-        encoder = model.encoder
-        self._retriever = Retriever(gallery, encoder.match, encoder.calibration, encoder.familiarity)
-        self.worker = EncodingWorker(_lanes(encoder, limits), self._pin)
-        self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", self._pin)
-        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", self._pin)
+        self.workers = workers
+        self.admission = workers.admission
+        # Not those of the shared encoder: a fingerprint leaves out the calibration.
+        self.calibration = model.encoder.calibration
+        self.heads = match_heads(model)
+        self._retriever = Retriever(holding, model.encoder.match, self.calibration, model.encoder.familiarity)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(cls, place: Place, workers: Workers, settings: Settings, beside: Engine | None = None) -> Self:
         """Load the model and open the gallery.
+
+        Args:
+            place: where they lie.
+            workers: shared with the other galleries.
+            settings: of the server.
+            beside: what answers for this place now.
 
         Raises:
             ArtifactError: one of them is missing, damaged, or the gallery is another model's.
             ConfigError: the runtime asked for cannot be used here.
         """
-        named = read_manifest(settings.gallery).model
-        model = load(settings.model or settings.gallery / named)
-        gallery = Gallery.open(settings.gallery, model=model.fingerprint)
-        wanted = None if settings.runtime == "auto" else settings.runtime
-        return cls(equip(model, wanted, settings.threads), gallery, settings.limits, settings.threads)
+        # Once: a link may lead elsewhere a moment later.
+        directory = place.directory.resolve()
+        model = load(place.model or directory / read_manifest(directory).model)
+        with ExitStack() as undo:
+            holding = _held(directory, model, settings.writable, beside)
+            undo.callback(holding.close)
+            engine = cls(place, model, workers.encodings.take(model), holding, workers, settings.limits)
+            undo.pop_all()
+        return engine
+
+    @property
+    def gallery(self) -> Gallery:
+        """Its state at this moment."""
+        return self.holding.gallery
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the gallery."""
+        return self.gallery.fingerprint
 
     def close(self) -> None:
-        """Finish what has begun and end the threads."""
-        self.worker.close()
-        self._decoding.shutdown()
-        self._searching.shutdown()
-        self.gallery.close()
+        """Finish what is queued, where no other gallery needs the model, and close the gallery."""
+        self.workers.encodings.give_back(self.encoding)
+        self.holding.close()
 
     async def search(self, query: Query, options: SearchOptions, clock: Clock) -> Answer:
         """Answer a query with the items of the other modality.
@@ -168,19 +205,12 @@ class Engine:
             InputError, UnknownItemError: the query is not acceptable, or names no item.
             OverloadedError, DeadlineError: there is no room for it, or no time.
         """
-        async with self._admitted():
-            encoded = await self._encode(query, clock)
-            direction = ASKS[encoded.modality]
-            if options.shortlist is None:
-                options = replace(options, shortlist=self.shortlist_size(ANSWERS[direction]))
-            with clock.time("search"):
-                result = await self._in(self._searching, self._retriever.search, encoded.gaussian, direction, options)
-        clock.stages.update(result.stages)
-        return Answer(encoded, result)
+        async with self.admitted():
+            return await self._answer(query, options, clock)
 
     async def encode(self, query: Query, clock: Clock) -> EncodedQuery:
         """The Gaussian and the uncertainty of a query; raises what `search` raises."""
-        async with self._admitted():
+        async with self.admitted():
             return await self._encode(query, clock)
 
     def shortlist_size(self, modality: Modality) -> int:
@@ -195,27 +225,43 @@ class Engine:
 
     def describe(self, identifier: str) -> Described:
         """An item; raises `UnknownItemError`."""
-        modality, row = self._find(identifier)
-        return self._described(modality, [row])[0]
+        gallery = self.gallery
+        modality, row = _find(gallery, identifier)
+        return _described(gallery, modality, [row])[0]
 
     def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
         """Items of a modality in the order of their σ."""
-        rows = self.gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
-        return self._described(modality, [int(row) for row in rows])
+        gallery = self.gallery
+        rows = gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
+        return _described(gallery, modality, [int(row) for row in rows])
 
     def picture(self, identifier: str) -> bytes:
         """The JPEG of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
-        jpeg = self.gallery.picture(identifier)
+        gallery = self.gallery
+        jpeg = gallery.picture(identifier)
         if jpeg is None:
-            self._find(identifier)
+            _find(gallery, identifier)
             raise WrongModalityError(f"The item {identifier!r} is a text and has no picture; name an image.")
         return jpeg
 
     async def warm_up(self) -> None:
-        """Encode a text and a picture, and search once with each, so that the first caller does not wait for it."""
+        """Encode a text and a picture, and search once with each, so that the first caller does not wait for it.
+
+        It takes no place from queries, and a full server does not refuse it.
+        """
         grey = encode_png(np.full((64, 64, 3), 128, dtype=np.uint8))
         for query in (TextQuery("a picture"), ImageQuery(grey)):
-            await self.search(query, SearchOptions(), Clock())
+            await self._answer(query, SearchOptions(), Clock())
+
+    async def _answer(self, query: Query, options: SearchOptions, clock: Clock) -> Answer:
+        encoded = await self._encode(query, clock)
+        direction = ASKS[encoded.modality]
+        if options.shortlist is None:
+            options = replace(options, shortlist=self.shortlist_size(ANSWERS[direction]))
+        with clock.time("search"):
+            result = await self.workers.search(self._retriever.search, encoded.gaussian, direction, options)
+        clock.stages.update(result.stages)
+        return Answer(encoded, result)
 
     async def _encode(self, query: Query, clock: Clock) -> EncodedQuery:
         match query:
@@ -226,27 +272,34 @@ class Engine:
             case ItemQuery(identifier, modality):
                 return self._encode_item(identifier, modality)
 
+    def compact_if_due(self, wanted: Compaction) -> None:
+        """Have the gallery built anew in the background, if it has many changes."""
+        living, compactor = self.holding.living, self.holding.compactor
+        if living is not None and compactor.claim(living, wanted):
+            self.workers.compact(compactor.run, self.place.name, living, self.heads)
+
     async def _encode_text(self, text: str, clock: Clock) -> EncodedQuery:
         encoder = self.model.encoder
         with clock.time("encode"):
-            gaussian = await self._in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
+            gaussian = await self.in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
         unknown = encoder.vocabulary.unknown(text)
         return self._encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
 
     async def _encode_image(self, data: bytes, clock: Clock) -> EncodedQuery:
         with clock.time("decode"):
-            pixels = await self._in(self._decoding, self._normalised, data)
+            pixels = await self.workers.decode(self._normalised, data)
         with clock.time("encode"):
-            gaussian = await self._in_batch(Modality.IMAGE, pixels)
+            gaussian = await self.in_batch(Modality.IMAGE, pixels)
         return self._encoded(Modality.IMAGE, gaussian)
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
-        modality, row = self._find(identifier)
+        gallery = self.gallery
+        modality, row = _find(gallery, identifier)
         if wanted not in (None, modality):
             raise WrongModalityError(
                 f"The item {identifier!r} is of modality {modality.value}; name one of modality {wanted}."
             )
-        return self._encoded(modality, self.gallery.gaussians(modality, [row]), id=identifier)
+        return self._encoded(modality, gallery.gaussians(modality, [row]), id=identifier)
 
     def _encoded(self, modality: Modality, gaussian: Gaussian, **understood: Any) -> EncodedQuery:
         """Of a Gaussian [1, dim]; a query is compared with the items of its own modality."""
@@ -256,26 +309,20 @@ class Engine:
 
     def _normalised(self, data: bytes) -> Tensor:
         """What the encoder sees of a picture [1, 3, side, side], made exactly as the gallery's pictures were."""
-        framing = self.model.encoder.config.framing
-        at_least = max(framing.resized, self.gallery.manifest.parameters.thumbnail_side)
-        limits = ImageLimits(self.limits.bytes, self.limits.pixels)
-        return normalise(frame(decode(data, limits, at_least=at_least), framing)[None])
+        return normalise(frame(self.decoded(data), self.model.encoder.config.framing)[None])
 
-    def _find(self, identifier: str) -> tuple[Modality, int]:
-        found = self.gallery.find(identifier)
-        if found is None:
-            raise UnknownItemError(
-                f"The gallery has no item {identifier!r}; take an id from a search or from /uncertainty."
-            )
-        return found
+    def decoded(self, data: bytes) -> Picture:
+        """A picture, decoded as the gallery's pictures were; raises `ImageError`."""
+        at_least = max(self.model.encoder.config.framing.resized, self.thumbnail_side)
+        return decode(data, ImageLimits(self.limits.bytes, self.limits.pixels), at_least=at_least)
 
-    def _described(self, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
-        items = self.gallery.items(modality, rows)
-        uncertainties = self.gallery.uncertainties(modality, self.gallery.gaussians(modality, rows))
-        return tuple(map(Described, items, uncertainties))
+    @property
+    def thumbnail_side(self) -> int:
+        """The longest side of a stored picture, in pixels."""
+        return self.gallery.manifest.parameters.thumbnail_side
 
     @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
+    async def admitted(self) -> AsyncIterator[None]:
         """A place in the server, for as long as the deadline allows."""
         seconds = self.limits.deadline_seconds
         with self.admission():
@@ -285,29 +332,29 @@ class Engine:
             except TimeoutError as error:
                 raise DeadlineError.after(seconds) from error
 
-    async def _in_batch(self, modality: Modality, given: Any) -> Gaussian:
+    async def in_batch(self, modality: Modality, given: Any) -> Gaussian:
+        """The Gaussian [1, dim] of word ids or of normalised pixels [1, 3, side, side], encoded among others."""
         return await asyncio.wrap_future(self.worker.submit(modality, given))
 
-    async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))
 
-    def _pin(self) -> None:
-        """Every thread that computes has to do this."""
-        numbers.pin(self._threads)
-        self.pools = numbers.pools()
-
-
-def _lanes(encoder: Encoder, limits: Limits) -> Mapping[Modality, Lane]:
-    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded."""
-    random, side = np.random.default_rng(0), encoder.config.framing.side
-    words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
-    pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
-    return {
-        Modality.TEXT: _lane(lambda ids: encoder.encode_tokens(*batch(ids)), [each.tolist() for each in words]),
-        Modality.IMAGE: _lane(lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels))), pictures),
-    }
+def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | None) -> Holding:
+    """The gallery in a folder: what is served already, where that is still there, so that no change is lost."""
+    if beside is not None and beside.holding.is_still(directory):
+        beside.holding.users += 1
+        return beside.holding
+    return Holding.open(directory, model.fingerprint, writable)
 
 
-def _lane(encode: Encode, examples: Sequence[Any]) -> Lane:
-    """For batches as large as that of the examples, if each of them then gets the bits it gets alone; else of one."""
-    return Lane(encode, len(examples) if is_independent(encode, examples) else 1)
+def _find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
+    found = gallery.find(identifier)
+    if found is None:
+        raise UnknownItemError(
+            f"The gallery has no item {identifier!r}; take an id from a search or from /uncertainty."
+        )
+    return found
+
+
+def _described(gallery: Gallery, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
+    items = gallery.items(modality, rows)
+    uncertainties = gallery.uncertainties(modality, gallery.gaussians(modality, rows))
+    return tuple(map(Described, items, uncertainties))

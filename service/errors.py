@@ -3,9 +3,18 @@
 PenumbraError
 ├── InputError              (models.errors) a query is not acceptable
 │   ├── ImageError, TextError
+│   ├── ChangeError         (models.errors) the gallery cannot be changed in this way
+│   │   └── UnknownIdError  it names an item that is not there
 │   ├── LimitError          it asks for more than a limit allows
-│   └── WrongModalityError  the item is of the other modality
+│   ├── WrongModalityError  the item is of the other modality
+│   └── GalleryChoiceError  path and body name two galleries
+├── LockedError             (models.errors) another process changes the gallery
 ├── UnknownItemError        there is no item of this id
+├── UnknownGalleryError     there is no gallery of this name
+├── ReadOnlyError           the server was not told to change galleries
+├── StorageError            a change could not be put on the disk
+├── SwapRefusedError        what lies in a gallery's folder cannot be served
+├── UnsupportedBodyError    a body that is neither JSON nor a form
 ├── HeadTooLargeError       more headers, or bytes of them, than a request may have
 ├── BodyTooLargeError       more bytes than a body may have
 ├── SlowBodyError           a body that does not come whole
@@ -30,7 +39,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from models.errors import ImageError, InputError, PenumbraError, TextError
+from models.errors import (
+    ChangeError,
+    ImageError,
+    InputError,
+    LockedError,
+    PenumbraError,
+    TextError,
+    UnknownIdError,
+)
 
 
 class LimitError(InputError):
@@ -41,8 +58,32 @@ class WrongModalityError(InputError):
     """An item is a picture where a text is needed, or the other way round."""
 
 
+class GalleryChoiceError(InputError):
+    """The path of a request names one gallery and its body another."""
+
+
 class UnknownItemError(PenumbraError):
     """The gallery has no item of this id."""
+
+
+class UnknownGalleryError(PenumbraError):
+    """The server has no gallery of this name."""
+
+
+class ReadOnlyError(PenumbraError):
+    """A change is asked of a server that was not told to make any."""
+
+
+class StorageError(PenumbraError):
+    """A change could not be put on the disk, and was not made."""
+
+
+class UnsupportedBodyError(PenumbraError):
+    """A body is neither JSON nor a form."""
+
+
+class SwapRefusedError(PenumbraError):
+    """What lies in a gallery's folder cannot be served; what was served goes on."""
 
 
 class HeadTooLargeError(PenumbraError):
@@ -109,6 +150,12 @@ class Kind:
         return "urn:penumbra:problem:" + self.title.lower().replace(" ", "-")
 
 
+def sentence(error: Exception) -> str:
+    """What is told of an error that is no answer to a request."""
+    unforeseen = "Something went wrong that nobody foresaw; the server's log has it."
+    return str(error) if isinstance(error, PenumbraError) else unforeseen
+
+
 INVALID: Final = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid request")
 BUG: Final = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error")
 _LATER: Final = {"Retry-After": "1"}
@@ -120,8 +167,17 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     ImageError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable picture"),
     LimitError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Limit exceeded"),
     WrongModalityError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Wrong modality"),
+    GalleryChoiceError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Two galleries named"),
     RequestValidationError: INVALID,
     UnknownItemError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
+    UnknownGalleryError: Kind(HTTPStatus.NOT_FOUND, "Unknown gallery"),
+    UnknownIdError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
+    ChangeError: Kind(HTTPStatus.CONFLICT, "Change refused"),
+    LockedError: Kind(HTTPStatus.CONFLICT, "Gallery locked", _LATER),
+    ReadOnlyError: Kind(HTTPStatus.FORBIDDEN, "Read only"),
+    StorageError: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "Change not stored"),
+    UnsupportedBodyError: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Unsupported body"),
+    SwapRefusedError: Kind(HTTPStatus.CONFLICT, "Swap refused"),
     HeadTooLargeError: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     BodyTooLargeError: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
     SlowBodyError: Kind(HTTPStatus.REQUEST_TIMEOUT, "Body too slow", {"Connection": "close"}),
@@ -197,7 +253,7 @@ def _sentence(error: Mapping[str, Any], place: str) -> str:
             return str(error["ctx"]["error"])
         case "missing" if place:
             return f"The field {place!r} is missing; add it."
-        case "missing" | "model_attributes_type" | "dict_type":
+        case "missing" | "model_attributes_type" | "model_type" | "dict_type":
             return "The body must be a JSON object; send one with Content-Type: application/json."
         case "json_invalid":
             return f"The body is not JSON ({error['ctx']['error']} at character {place}); correct it."

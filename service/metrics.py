@@ -1,9 +1,8 @@
-"""What Prometheus may ask: requests by route and status, time by stage, the queue, the gallery."""
+"""What Prometheus may ask: requests by route and status, time by stage, the queue, the galleries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,10 +10,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from index.items import Modality
 from models.calibration import Direction
 from service.drift import Watched, watch
 from service.engine import Engine
+from service.galleries import Galleries
+from service.gallery_metrics import GalleryMetrics
 
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
@@ -54,7 +54,7 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, galleries: Galleries) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "penumbra_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
@@ -64,18 +64,15 @@ class Metrics:
             "penumbra_stage_seconds", "Time of one stage of a query, waiting included.", "stage"
         )
         self._gauge("penumbra_queries", "Queries in the server, waiting ones included.").set_function(
-            lambda: engine.admission.count
+            lambda: galleries.workers.admission.count
         )
         self._gauge("penumbra_queue_length", "Inputs that wait for the encoder.").set_function(
-            lambda: engine.worker.waiting
+            lambda: galleries.workers.encodings.waiting
         )
-        size = Gauge("penumbra_gallery_items", "Items of the gallery.", ("modality",), registry=self._registry)
-        for modality in Modality:
-            size.labels(modality.value).set_function(partial(engine.gallery.count, modality))
-        self._held(engine)
+        self._registry.register(GalleryMetrics(galleries))
         batches = self._histogram("penumbra_batch_inputs", "Inputs encoded at once.", "modality", _SIZES)
-        engine.worker.on_batch = lambda kind, count: batches.labels(kind.value).observe(count)
-        self._watch(engine)
+        galleries.workers.encodings.on_batch = lambda kind, count: batches.labels(kind.value).observe(count)
+        self._watch(galleries.default.engine)
 
     def _watch(self, engine: Engine) -> None:
         """What is asked, and where the calibration has it, how far that is from what was asked then."""
@@ -83,20 +80,8 @@ class Metrics:
         self._tops = self._histogram(
             "penumbra_query_top_probability", "Greatest match probability of searches.", "direction", _PROBABILITIES
         )
-        self._watched = watch(engine.model.encoder.calibration)
+        self._watched = watch(engine.calibration)
         self._registry.register(DriftCollector(self._watched))
-
-    def _held(self, engine: Engine) -> None:
-        """What shortlists were measured to hold when the gallery was built: nothing where nothing was."""
-        held = Gauge(
-            "penumbra_shortlist_held_ratio",
-            "Measured share of the ten most probable of all items that a shortlist of this size holds.",
-            ("modality", "size"),
-            registry=self._registry,
-        )
-        for modality, record in engine.gallery.manifest.shortlists.items():
-            for size, share in (record.loss.by_size if record.loss else {}).items():
-                held.labels(modality.value, str(size)).set(share)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is its template, so that ids do not become labels."""

@@ -78,6 +78,7 @@ FilterText = Annotated[
 class SearchFields(Strict):
     """What both searches can be told."""
 
+    gallery: str | None = Field(None, description="The gallery's name, from /info, where the path does not name it.")
     top_k: int = Field(
         10, ge=1, description="Answers at most, from 1 to the limit in /info; a larger gallery is not needed."
     )

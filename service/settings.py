@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from index.threads import available
 from models.errors import ConfigError
 from models.runtimes.runtime import Runtime
+
+GalleryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
 class Limits(BaseModel):
@@ -27,6 +30,7 @@ class Limits(BaseModel):
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")
     batch: int = Field(default=32, ge=1, description="Texts that are encoded at once.")
     picture_batch: int = Field(default=4, ge=1, description="Pictures that are encoded at once.")
+    changes: int = Field(default=256, ge=1, description="Items in one change.")
     queue: int = Field(
         default=64, ge=1, description="Queries in the server at once, waiting ones included: in a burst."
     )
@@ -45,18 +49,37 @@ class Limits(BaseModel):
     shutdown_seconds: int = Field(default=31, ge=0, description="Seconds to finish requests in when told to stop.")
 
 
+class Compaction(BaseModel):
+    """When a gallery that was changed is built anew with its changes: when these reach both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    changes: int = Field(default=1000, ge=1, description="Items added and removed since the gallery was built.")
+    share: float = Field(default=0.02, ge=0, description="The same as a share of the gallery's items.")
+
+
 class Settings(BaseSettings):
     """One server. A limit is set as `PENUMBRA_LIMITS__TOP_K=100`."""
 
     model_config = SettingsConfigDict(env_prefix="PENUMBRA_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
-    gallery: Path = Field(description="The gallery's folder.")
-    model: Path | None = Field(default=None, description="The model's folder; by default the one the gallery names.")
+    gallery: Path = Field(description="The folder of the gallery that answers requests which name none.")
+    gallery_name: GalleryName = Field(default="default", description="The name of that gallery.")
+    galleries: Mapping[GalleryName, Path] = Field(
+        default={}, description='Folders of further galleries by name, as {"shoes": "galleries/shoes"}.'
+    )
+    model: Path | None = Field(
+        default=None, description="The folder of the first gallery's model; by default the one that it names."
+    )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     threads: int = Field(default_factory=available, ge=1, description="Threads of one computation.")
     runtime: Literal["auto"] | Runtime = Field(
         default="auto", description="What computes the model's networks; auto is the fastest that agrees with torch."
+    )
+    writable: bool = Field(default=False, description="Let requests change galleries.")
+    compaction: Compaction = Field(
+        default=Compaction(), description="When changed galleries are built anew; each below."
     )
     keys: Path | None = Field(
         default=None, description="A file of API keys, made with `penumbra keys new`; without it everybody is let in."
@@ -83,6 +106,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"{each!r} is no origin such as https://shop.example")
         return origins
 
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        if self.gallery_name in self.galleries:
+            raise ValueError(f"two galleries have the name {self.gallery_name!r}")
+        return self
+
 
 def read(**given: Any) -> Settings:
     """The settings given here (None counts as not given), then those of the environment, then the defaults.
@@ -95,6 +124,10 @@ def read(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "__".join(str(part) for part in first["loc"])
+        if not name:
+            raise ConfigError(f"The settings do not go together: {first['ctx']['error']}.") from error
         raise ConfigError(
             f"The setting {name} (in the environment PENUMBRA_{name.upper()}) is not acceptable: {first['msg']}."
         ) from error
+    except SettingsError as error:
+        raise ConfigError(f"A setting in the environment must be JSON and is not: {error}.") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
@@ -11,8 +10,8 @@ from opentelemetry.trace import Tracer
 
 from index.retriever import SearchResult
 from models.calibration import Direction
-from service.answers import Fingerprints
 from service.engine import Clock, EncodedQuery, Engine
+from service.galleries import Galleries
 from service.logs import note
 from service.metrics import Metrics
 from service.settings import Settings
@@ -24,16 +23,16 @@ class State:
     """One server: what was loaded, and whether it has warmed up, or why it is not ready."""
 
     settings: Settings
-    engine: Engine
+    galleries: Galleries
     metrics: Metrics
     tracer: Tracer = NOTHING
     ready: bool = False
     unready: str = "The server is warming up; ask again in a second."
 
-    @cached_property
-    def fingerprints(self) -> Fingerprints:
-        """Of the model and of the gallery."""
-        return Fingerprints(model=self.engine.model.fingerprint, gallery=self.engine.gallery.fingerprint)
+    @property
+    def engine(self) -> Engine:
+        """What answers for the default gallery now."""
+        return self.galleries.default.engine
 
     def report(self, clock: Clock, response: Response) -> None:
         """Tell the stages of a query to the metrics and the trace, and to the caller in a header."""
@@ -43,16 +42,21 @@ class State:
             f"{stage};dur={duration:.3f}" for stage, duration in clock.stages.items()
         )
 
-    def observe(self, query: EncodedQuery, direction: Direction, result: SearchResult | None = None) -> None:
-        """Tell what was asked to the metrics, and where it is wanted to the log.
+    def observe(
+        self, engine: Engine, query: EncodedQuery, direction: Direction, result: SearchResult | None = None
+    ) -> None:
+        """Tell what was asked of the default gallery to the metrics, and where it is wanted to the log.
 
         Args:
+            engine: what answered.
             query: as it was understood.
             direction: of search that it asks for.
             result: what was found, where all that was probable was to be shown.
         """
         if self.settings.log_queries:
             note(text=query.text)
+        if engine.place is not self.galleries.default.place:
+            return
         hits = () if result is None else result.hits
         top = max((hit.match_probability for hit in hits), default=None)
         self.metrics.query(direction, query.uncertainty.sigma, top)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastapi.openapi.models import Example
+from pydantic import BaseModel
 
 from index.filter_form import EXAMPLE
 
@@ -103,6 +104,25 @@ ITEM: Final = {
     "meta": {"background": "night"},
     "uncertainty": _SURE,
 }
+NEW_CAPTIONS: Final = {
+    "items": [{"id": "note-1", "text": "a red star at night", "image_id": "scene-00007", "meta": {"by": "me"}}]
+}
+CAPTION: Final = {"text": "two red stars at night", "image_id": "scene-00007"}
+ADDED: Final = {
+    "items": [
+        {
+            "id": "note-1",
+            "modality": "text",
+            "text": "a red star at night",
+            "image_id": "scene-00007",
+            "image_url": None,
+            "label": None,
+            "meta": {"by": "me"},
+            "uncertainty": _VAGUE,
+        }
+    ],
+    "fingerprints": _FINGERPRINTS,
+}
 _SHORTLIST: Final = {
     "kind": "flat",
     "why": "The points of 2,000 images are 2.0 MiB, which is quickly scanned, and exactly.",
@@ -112,6 +132,13 @@ _SHORTLIST: Final = {
     "held_exactly": {"mean": {"20": 0.885, "50": 0.963}, "head": {"20": 0.999, "50": 1.0}},
     "current": True,
     "verdict": "The 20 nearest over the means lifted like the match head hold 99.9 % of the ten most probable of all.",
+}
+SWAP: Final[dict[str, Any]] = {
+    "at": "2026-11-26T15:00:00+00:00",
+    "outcome": "switched",
+    "before": "41b7…",
+    "after": "c02d…",
+    "error": None,
 }
 INFO: Final = {
     "version": "0.1.0",
@@ -134,6 +161,22 @@ INFO: Final = {
             "text": "Gaussians are stored as float32 (8 bytes a dimension), as the model gave them.",
         },
     },
+    "galleries": {
+        "default": {
+            "default": True,
+            "fingerprints": _FINGERPRINTS,
+            "counts": {"image": 2000, "text": 10000},
+            "changes": {
+                "refused": None,
+                "added": 3,
+                "removed": 1,
+                "generation": 2,
+                "compacting": False,
+                "last_compaction": {"at": "2026-11-26T14:00:00+00:00", "seconds": 4.2, "error": None},
+            },
+            "last_swap": SWAP,
+        }
+    },
     "runtimes": {
         "image": {
             "runtime": "openvino",
@@ -154,6 +197,7 @@ INFO: Final = {
         "samples": 64,
         "batch": 32,
         "picture_batch": 4,
+        "changes": 256,
         "queue": 64,
         "lasting_queue": 8,
         "burst_seconds": 1.0,
@@ -169,7 +213,8 @@ INFO: Final = {
     },
 }
 ALIVE: Final = {"status": "alive"}
-READY: Final = {"status": "ready"}
+_REFUSAL: Final = "galleries/shoes/image.means.npy is missing: build the gallery again, or copy its folder whole"
+READY: Final = {"status": "ready", "refused_swaps": {"shoes": _REFUSAL}}
 
 
 def _problem(status: int, title: str, detail: str) -> dict[str, Any]:
@@ -183,6 +228,29 @@ _UNKNOWN: Final = _problem(
     404,
     "Unknown item",
     "The gallery has no item 'scene-x'; take an id from a search or from /uncertainty.",
+)
+_UNKNOWN_GALLERY: Final = _problem(
+    404, "Unknown gallery", "There is no gallery 'hats' here; those there are: 'default', 'shoes'."
+)
+_REFUSED: Final = _problem(409, "Swap refused", _REFUSAL)
+_READ_ONLY: Final = _problem(
+    403, "Read only", "This server does not change its galleries; start it with --writable if it is to."
+)
+_TAKEN: Final = _problem(
+    409,
+    "Change refused",
+    "The gallery already has an item 'note-1': replace it, or add this one under another id.",
+)
+_UNSUPPORTED: Final = _problem(
+    415,
+    "Unsupported body",
+    "Send captions as application/json, or an image as multipart/form-data; the header Content-Type says which.",
+)
+_FULL: Final = _problem(
+    507,
+    "Change not stored",
+    "gallery/changes.journal cannot be written (No space left on device), and nothing was changed: make room or mend "
+    "the disk",
 )
 _LARGE: Final = _problem(
     413, "Body too large", "The body has more than the 20,971,520 bytes allowed; send a smaller one."
@@ -202,14 +270,18 @@ def answers(
     example: Any,
     *,
     bad_input: bool = True,
+    gallery: bool = False,
     item: bool = False,
+    swap: bool = False,
     overload: bool = False,
     warming: bool = False,
 ) -> Responses:
     """The responses of a route: its answer, and the problems it may have instead."""
     kinds: list[tuple[bool, Responses]] = [
         (bad_input, {422: _BAD}),
+        (gallery, {404: _UNKNOWN_GALLERY}),
         (item, {404: _UNKNOWN}),
+        (swap, {409: _REFUSED}),
         (overload, {413: _LARGE, 429: _BUSY, 504: _LATE}),
         (warming, {503: _WARMING}),
     ]
@@ -218,6 +290,38 @@ def answers(
         if there:
             responses |= problems
     return responses
+
+
+def changes(status: int, example: Any, *, item: bool = False) -> Responses:
+    """The responses of a route that changes a gallery."""
+    bodiless = status == 204
+    answer: Responses = {} if bodiless else {status: {"content": {"application/json": {"example": example}}}}
+    unread: Responses = {} if bodiless else {413: _LARGE, 415: _UNSUPPORTED, 422: _BAD, 429: _BUSY, 504: _LATE}
+    unknown = _UNKNOWN if item else _UNKNOWN_GALLERY
+    return answer | unread | {403: _READ_ONLY, 404: unknown, 409: _TAKEN, 422: _BAD, 507: _FULL}
+
+
+def body(as_json: type[BaseModel], example: Any, as_form: type[BaseModel]) -> dict[str, Any]:
+    """A request's body that is one of two, by its Content-Type."""
+    content = {
+        "application/json": {"schema": _inlined(as_json), "example": example},
+        "multipart/form-data": {"schema": _inlined(as_form)},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON schema with those of its parts in their places."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = value.get("$ref", "").removeprefix("#/$defs/")
+            return resolve(parts[name]) if name else {key: resolve(inner) for key, inner in value.items()}
+        return [resolve(each) for each in value] if isinstance(value, list) else value
+
+    return {key: resolve(value) for key, value in schema.items()}
 
 
 PICTURE: Final[Responses] = {

@@ -8,24 +8,38 @@ from fastapi import APIRouter
 
 from index.items import Modality
 from models.runtimes.runtime import Network
-from service.answers import GalleryInfo, Info, ModelInfo, RuntimeInfo, ShortlistInfo
+from service.answers import (
+    ChangesInfo,
+    Fingerprints,
+    GalleryInfo,
+    Info,
+    ModelInfo,
+    RuntimeInfo,
+    ServedInfo,
+    ShortlistInfo,
+    SwapInfo,
+)
 from service.api import examples
+from service.api.places import GalleryEngine
+from service.engine import Engine
+from service.galleries import Served
 from service.state import ServiceState, State
 
 router = APIRouter(tags=["server"])
 
 
-@router.get("/info", responses=examples.answers(examples.INFO, bad_input=False))
-def info(state: ServiceState) -> Info:
+@router.get("/info", responses=examples.answers(examples.INFO, gallery=True))
+def info(engine: GalleryEngine, state: ServiceState) -> Info:
     """Versions, fingerprints, sizes and limits."""
     return Info(
         version=package_version(),
-        model=_model(state),
-        gallery=_gallery(state),
-        runtimes=_runtimes(state),
+        model=_model(engine),
+        gallery=_gallery(engine),
+        galleries={name: _served(served, state) for name, served in state.galleries.served.items()},
+        runtimes=_runtimes(engine),
         threads=state.settings.threads,
-        thread_pools=dict(state.engine.pools),
-        batches=dict(state.engine.worker.batches),
+        thread_pools=dict(engine.workers.pools),
+        batches=dict(engine.worker.batches),
         limits=state.settings.limits,
     )
 
@@ -38,36 +52,47 @@ def package_version() -> str:
         return "not installed"
 
 
-def _model(state: State) -> ModelInfo:
-    encoder = state.engine.model.encoder
+def _model(engine: Engine) -> ModelInfo:
+    encoder = engine.model.encoder
     return ModelInfo(
-        fingerprint=state.engine.model.fingerprint,
+        fingerprint=engine.model.fingerprint,
         embed_dim=encoder.config.embed_dim,
         backbone=encoder.config.backbone,
         words=len(encoder.vocabulary),
-        calibrated=encoder.calibration is not None,
+        calibrated=engine.calibration is not None,
     )
 
 
-def _runtimes(state: State) -> dict[Network, RuntimeInfo]:
-    choices = state.engine.runtimes
+def _served(served: Served, state: State) -> ServedInfo:
+    engine, swap = served.engine, served.last_swap
+    return ServedInfo(
+        default=served is state.galleries.default,
+        fingerprints=Fingerprints.of(engine),
+        counts={modality: engine.gallery.count(modality) for modality in Modality},
+        changes=ChangesInfo.of(engine.holding),
+        last_swap=SwapInfo.of(swap) if swap else None,
+    )
+
+
+def _runtimes(engine: Engine) -> dict[Network, RuntimeInfo]:
+    choices = engine.runtimes
     return {network: RuntimeInfo(runtime=each.runtime, why=each.why) for network, each in choices.items()}
 
 
-def _gallery(state: State) -> GalleryInfo:
-    manifest = state.engine.gallery.manifest
+def _gallery(engine: Engine) -> GalleryInfo:
+    manifest = engine.gallery.manifest
     return GalleryInfo(
         fingerprint=manifest.fingerprint,
         counts=dict(manifest.counts),
         created=manifest.created,
-        shortlists={modality: _shortlist(state, modality) for modality in Modality},
+        shortlists={modality: _shortlist(engine, modality) for modality in Modality},
         variances={modality: each.verdict for modality, each in manifest.variances.items()},
         storage={modality: each.verdict for modality, each in manifest.storage.items()},
     )
 
 
-def _shortlist(state: State, modality: Modality) -> ShortlistInfo:
-    engine, record = state.engine, state.engine.gallery.manifest.shortlists[modality]
+def _shortlist(engine: Engine, modality: Modality) -> ShortlistInfo:
+    record = engine.gallery.manifest.shortlists[modality]
     built, exact = ({}, {}) if record.loss is None else (record.loss.by_size, record.loss.exactly_by_size)
     return ShortlistInfo(
         kind=record.kind,

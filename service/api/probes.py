@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from service.answers import Health
+from service.answers import Health, Readiness
 from service.api import examples
 from service.errors import NotReadyError
 from service.state import ServiceState
@@ -19,11 +19,13 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=examples.answers(examples.READY, bad_input=False, warming=True))
-async def readyz(state: ServiceState) -> Health:
+async def readyz(state: ServiceState) -> Readiness:
     """Whether the server has warmed up and should be sent queries."""
     if not state.ready:
         raise NotReadyError(state.unready)
-    return Health(status="ready")
+    swaps = {name: served.last_swap for name, served in state.galleries.served.items()}
+    refused = {name: swap.error for name, swap in swaps.items() if swap and swap.error}
+    return Readiness(status="ready", refused_swaps=refused)
 
 
 @router.get("/metrics", response_class=Response, responses=examples.METRICS)

@@ -10,6 +10,7 @@ from index.items import Modality
 from models.calibration import Direction
 from service.answers import SearchAnswer
 from service.api import examples
+from service.api.places import PathGallery, chosen
 from service.engine import Clock, ImageQuery, ItemQuery, Query, TextQuery
 from service.schemas import ImageSearch, SearchFields, TextSearch
 from service.state import ServiceState, State
@@ -17,19 +18,21 @@ from service.state import ServiceState, State
 router = APIRouter(prefix="/search", tags=["search"])
 
 
-@router.post("/text-to-image", responses=examples.answers(examples.TEXT_SEARCH, overload=True))
+@router.post("/text-to-image", responses=examples.answers(examples.TEXT_SEARCH, gallery=True, overload=True))
 async def text_to_image(
     search: Annotated[TextSearch, Body(openapi_examples=examples.TEXT_SEARCHES)],
+    gallery: PathGallery,
     state: ServiceState,
     response: Response,
 ) -> SearchAnswer:
     """Find the pictures that a text describes."""
-    return await _answer(TextQuery(search.text), search, state, response)
+    return await _answer(TextQuery(search.text), search, gallery, state, response)
 
 
 @router.post("/image-to-text", responses=examples.answers(examples.IMAGE_SEARCH, overload=True, item=True))
 async def image_to_text(
     search: Annotated[ImageSearch, Form(media_type="multipart/form-data")],
+    gallery: PathGallery,
     state: ServiceState,
     response: Response,
 ) -> SearchAnswer:
@@ -38,14 +41,17 @@ async def image_to_text(
         query: Query = ImageQuery(await search.image.read())
     else:
         query = ItemQuery(str(search.image_id), Modality.IMAGE)
-    return await _answer(query, search, state, response)
+    return await _answer(query, search, gallery, state, response)
 
 
-async def _answer(query: Query, search: SearchFields, state: State, response: Response) -> SearchAnswer:
+async def _answer(
+    query: Query, search: SearchFields, gallery: str | None, state: State, response: Response
+) -> SearchAnswer:
     options, clock = search.options(state.settings.limits), Clock()
-    answer = await state.engine.search(query, options, clock)
-    state.report(clock, response)
     direction = Direction.TEXT_TO_IMAGE if isinstance(query, TextQuery) else Direction.IMAGE_TO_TEXT
-    # A search that leaves out what is less probable says nothing of how probable answers are.
-    state.observe(answer.query, direction, None if search.min_match_probability else answer.result)
-    return SearchAnswer.of(answer, direction, state.fingerprints)
+    with state.galleries.lease(chosen(gallery, search.gallery)) as engine:
+        answer = await engine.search(query, options, clock)
+        state.report(clock, response)
+        # A search that leaves out what is less probable says nothing of how probable answers are.
+        state.observe(engine, answer.query, direction, None if search.min_match_probability else answer.result)
+        return SearchAnswer.of(answer, direction, engine)

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from index.items import Modality
 from service.answers import ItemAnswer, ItemList, QueryAnswer
 from service.api import examples
-from service.engine import ASKS, Clock, ImageQuery, Query, TextQuery
+from service.api.places import GalleryEngine
+from service.engine import ASKS, Clock, Engine, ImageQuery, Query, TextQuery
 from service.schemas import ImageUpload, Order, UncertaintyQuestion, check_limit
 from service.state import ServiceState, State
 
@@ -20,41 +21,46 @@ router = APIRouter(prefix="/uncertainty", tags=["uncertainty"])
 
 @router.get("", responses=examples.answers(examples.UNCERTAINTY, overload=True, item=True))
 async def of_text_or_items(
-    question: Annotated[UncertaintyQuestion, Parameters()], state: ServiceState, response: Response
+    question: Annotated[UncertaintyQuestion, Parameters()],
+    engine: GalleryEngine,
+    state: ServiceState,
+    response: Response,
 ) -> QueryAnswer | ItemAnswer | ItemList:
     """The uncertainty of a text, of an item, or the gallery's items by uncertainty: exactly one of the three."""
     if question.modality is not None:
         check_limit("limit", question.limit, state.settings.limits.top_k)
-        return await run_in_threadpool(_page, question.modality, question, state)
+        return await run_in_threadpool(_page, question.modality, question, engine)
     if question.id is not None:
-        return ItemAnswer.of(await run_in_threadpool(state.engine.describe, question.id))
-    return await _of_query(TextQuery(question.text or ""), state, response)
+        described = await run_in_threadpool(engine.describe, question.id)
+        return ItemAnswer.of(described, engine.place.address)
+    return await _of_query(TextQuery(question.text or ""), engine, state, response)
 
 
-@router.post("", responses=examples.answers(examples.IMAGE_UNCERTAINTY, overload=True))
+@router.post("", responses=examples.answers(examples.IMAGE_UNCERTAINTY, gallery=True, overload=True))
 async def of_image(
     upload: Annotated[ImageUpload, Form(media_type="multipart/form-data")],
+    engine: GalleryEngine,
     state: ServiceState,
     response: Response,
 ) -> QueryAnswer:
     """The uncertainty of an uploaded picture."""
-    return await _of_query(ImageQuery(await upload.image.read()), state, response)
+    return await _of_query(ImageQuery(await upload.image.read()), engine, state, response)
 
 
-async def _of_query(query: Query, state: State, response: Response) -> QueryAnswer:
+async def _of_query(query: Query, engine: Engine, state: State, response: Response) -> QueryAnswer:
     clock = Clock()
-    encoded = await state.engine.encode(query, clock)
+    encoded = await engine.encode(query, clock)
     state.report(clock, response)
-    state.observe(encoded, ASKS[encoded.modality])
+    state.observe(engine, encoded, ASKS[encoded.modality])
     return QueryAnswer.of(encoded)
 
 
-def _page(modality: Modality, question: UncertaintyQuestion, state: State) -> ItemList:
+def _page(modality: Modality, question: UncertaintyQuestion, engine: Engine) -> ItemList:
     descending = question.order is Order.DESCENDING
-    found = state.engine.by_uncertainty(modality, descending=descending, limit=question.limit, offset=question.offset)
+    found = engine.by_uncertainty(modality, descending=descending, limit=question.limit, offset=question.offset)
     return ItemList(
         modality=modality,
         order=question.order,
-        total=state.engine.gallery.count(modality),
-        items=[ItemAnswer.of(each) for each in found],
+        total=engine.gallery.count(modality),
+        items=[ItemAnswer.of(each, engine.place.address) for each in found],
     )

@@ -248,6 +248,7 @@ def test_changes_go_on_during_a_compaction(living: LivingGallery) -> None:
         (ChangeError, "a caption needs a text", lambda it: it.add([_without_text()])),
         (ChangeError, "needs an id", lambda it: it.add([image("", 1)])),
         (UnknownIdError, "no item 'new'", lambda it: it.replace([image("i1", 1), image("new", 1)])),
+        (UnknownIdError, "no item 'new'", lambda it: it.replace([image("new", 1), caption("new#0", "new", 1)])),
         (UnknownIdError, "no item 'c'", lambda it: it.replace([caption("c", "i1", 1)])),
         (ChangeError, "'i1#0' is of modality text", lambda it: it.replace([image("i1#0", 1)])),
         (UnknownIdError, "no item 'new'", lambda it: it.remove(["i1", "new"])),
@@ -327,3 +328,23 @@ def test_a_moved_folder_takes_no_changes(living: LivingGallery) -> None:
     first_held().build(living.directory)
     with pytest.raises(ArtifactError, match="moved or replaced by another program"):
         living.remove(["i0"])
+
+
+def test_an_image_takes_its_captions_with_it(living: LivingGallery) -> None:
+    """Captions that were built and those that came go with their image, and no others."""
+    living.add([image("new", 1), caption("new#0", "new", 2), caption("more", "i0", 3), caption("loose", None, 4)])
+    assert living.gallery.captions("i0") == ("i0#0", "i0#1", "more")
+    living.remove(["new", "i0"])
+    left = [name for name in ("new#0", "i0#0", "i0#1", "more", "loose", "i1#0") if living.gallery.find(name)]
+    assert left == ["loose", "i1#0"]
+
+
+def test_an_image_replaced_keeps_its_captions_or_has_those_that_come(living: LivingGallery) -> None:
+    """Without captions it keeps what it had; with some, these are all it has, built or come before."""
+    living.add([caption("more", "i0", 3)])
+    living.replace([image("i0", 50)])
+    assert living.gallery.captions("i0") == ("i0#0", "i0#1", "more")
+    assert living.gallery.picture("i0") == b"jpeg of 50"
+    living.replace([image("i0", 51), caption("i0#1", "i0", 5), caption("other", "i0", 6)])
+    assert living.gallery.captions("i0") == ("i0#1", "other")
+    assert living.gallery.find("more") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,22 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_corpus(folder / "corpus")
     build(checkpoint.load(folder / "model"), read(folder / "corpus"), folder / "gallery")
     return folder / "gallery"
+
+
+@pytest.fixture(scope="session")
+def another(gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery of the same pictures, made by another model."""
+    folder = tmp_path_factory.mktemp("another")
+    save_model(folder / "model", seed=1)
+    build(checkpoint.load(folder / "model"), read(gallery.parent / "corpus"), folder / "gallery")
+    return folder / "gallery"
+
+
+@pytest.fixture
+def own(gallery: Path, tmp_path: Path) -> Path:
+    """A copy of the gallery with its model, to be changed."""
+    shutil.copytree(gallery.parent, tmp_path / "own")
+    return tmp_path / "own" / "gallery"
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from index.manifest import read_manifest
 from service import answers
 from service.api import examples
 
-ROUTES = {
+OF_A_GALLERY = {
     ("post", "/search/text-to-image"),
     ("post", "/search/image-to-text"),
     ("get", "/uncertainty"),
@@ -20,10 +20,13 @@ ROUTES = {
     ("get", "/items/{id}"),
     ("get", "/items/{id}/image"),
     ("get", "/info"),
-    ("get", "/healthz"),
-    ("get", "/readyz"),
-    ("get", "/metrics"),
+    ("post", "/items"),
+    ("put", "/items/{id}"),
+    ("delete", "/items/{id}"),
+    ("post", "/reload"),
 }
+OF_THE_SERVER = {("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics")}
+ROUTES = OF_A_GALLERY | {(method, "/galleries/{gallery}" + path) for method, path in OF_A_GALLERY} | OF_THE_SERVER
 
 
 def operations(client: TestClient) -> dict[tuple[str, str], dict[str, Any]]:
@@ -36,8 +39,9 @@ def test_every_route_has_an_example(client: TestClient) -> None:
     found = operations(client)
     assert set(found) == ROUTES
     for operation in found.values():
-        [content] = operation["responses"]["200"]["content"].values()
-        assert content["example"]
+        [answer] = (found for status, found in operation["responses"].items() if status in ("200", "201", "204"))
+        assert all(content["example"] for content in answer.get("content", {}).values())
+        assert "content" in answer or "204" in operation["responses"]
         assert operation["description"]
 
 
@@ -48,6 +52,10 @@ def test_every_field_is_described(client: TestClient) -> None:
         schema = document["components"]["schemas"][name]
         assert schema["additionalProperties"] is False
         assert all(field.get("description") for field in schema["properties"].values())
+    for method, path in (("post", "/items"), ("put", "/items/{id}")):
+        for content in operations(client)[method, path]["requestBody"]["content"].values():
+            assert content["schema"]["additionalProperties"] is False
+            assert all(field.get("description") for field in content["schema"]["properties"].values())
     parameters = operations(client)["get", "/uncertainty"]["parameters"]
     assert all(each.get("description") for each in parameters)
 
@@ -68,8 +76,11 @@ def test_examples_are_true_to_their_schemas() -> None:
         (answers.QueryAnswer, examples.UNCERTAINTY),
         (answers.QueryAnswer, examples.IMAGE_UNCERTAINTY),
         (answers.ItemAnswer, examples.ITEM),
+        (answers.ChangeAnswer, examples.ADDED),
         (answers.Info, examples.INFO),
-        (answers.Health, examples.READY),
+        (answers.SwapInfo, examples.SWAP),
+        (answers.Health, examples.ALIVE),
+        (answers.Readiness, examples.READY),
     ):
         assert kind.model_validate(example).model_dump(mode="json") == example
         assert list(kind.model_validate(example).model_dump()) == list(example)
@@ -102,7 +113,10 @@ def test_info_says_what_a_shortlist_loses(client: TestClient, gallery: Path) -> 
         assert set(found["held_exactly"]) == {space.value for space in loss.curves}
         assert (found["current"], found["verdict"]) == (True, record.verdict)
         for size, share in loss.by_size.items():
-            assert f'penumbra_shortlist_held_ratio{{modality="{modality.value}",size="{size}"}} {share}' in text
+            assert (
+                f'penumbra_shortlist_held_ratio{{gallery="default",modality="{modality.value}",size="{size}"}} {share}'
+                in text
+            )
 
 
 def test_metrics(client: TestClient) -> None:
@@ -118,7 +132,7 @@ def test_metrics(client: TestClient) -> None:
     assert count() == before + 1
     client.post("/search/text-to-image", json={"text": "a"})
     text = client.get("/metrics").text
-    assert 'penumbra_gallery_items{modality="text"} 24.0' in text
+    assert 'penumbra_gallery_items{gallery="default",modality="text"} 24.0' in text
     for stage in ("encode", "search", "shortlist", "rerank"):
         assert f'penumbra_stage_seconds_bucket{{le="0.0005",stage="{stage}"}}' in text
     assert "penumbra_queue_length 0.0" in text

@@ -1,0 +1,102 @@
+"""Models that are ready to encode: one for each fingerprint, shared by all galleries that it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from index.items import Modality
+from models.checkpoint import LoadedModel
+from models.encoders import Encoder
+from models.image import normalise
+from models.independence import is_independent
+from models.runtimes.choose import Equipped, equip
+from models.runtimes.runtime import Runtime
+from models.text import SPECIALS, batch
+from service.batching import Encode, EncodingWorker, Lane
+from service.settings import Limits
+
+
+class Encoding:
+    """One model and the thread that encodes with it.
+
+    Args:
+        equipped: the model, and what computes its networks.
+        limits: how many inputs may be encoded at once.
+        prepare: run first in the thread.
+    """
+
+    def __init__(self, equipped: Equipped, limits: Limits, prepare: Callable[[], None]) -> None:
+        self.model = equipped.model
+        self.runtimes = equipped.choices
+        self.worker = EncodingWorker(_lanes(equipped.model.encoder, limits), prepare)
+        self.users = 0
+
+
+class Encodings:
+    """The models in use, by fingerprint; from any thread. `on_batch` is told of all their batches.
+
+    Args:
+        limits: how many inputs may be encoded at once.
+        runtime: what computes networks; None for the fastest that agrees with torch.
+        threads: of one computation.
+        prepare: run first in every thread that encodes.
+    """
+
+    def __init__(self, limits: Limits, runtime: Runtime | None, threads: int, prepare: Callable[[], None]) -> None:
+        self._limits = limits
+        self._runtime = runtime
+        self._threads = threads
+        self._prepare = prepare
+        self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
+        self._lock = Lock()
+        self._in_use: dict[str, Encoding] = {}
+
+    @property
+    def waiting(self) -> int:
+        """The number of inputs that no turn has taken yet."""
+        return sum(each.worker.waiting for each in list(self._in_use.values()))
+
+    def take(self, model: LoadedModel) -> Encoding:
+        """The encoding of a model's fingerprint, made where there is none yet; `give_back` ends its use.
+
+        Raises:
+            ArtifactError, ConfigError: the runtime asked for cannot be used with it.
+        """
+        with self._lock:
+            found = self._in_use.get(model.fingerprint)
+            if found is None:
+                found = Encoding(equip(model, self._runtime, self._threads), self._limits, self._prepare)
+                found.worker.on_batch = lambda kind, size: self.on_batch(kind, size)
+                self._in_use[model.fingerprint] = found
+            found.users += 1
+            return found
+
+    def give_back(self, encoding: Encoding) -> None:
+        """End one use; after the last one, finish what is queued and end the thread."""
+        with self._lock:
+            encoding.users -= 1
+            if encoding.users:
+                return
+            del self._in_use[encoding.model.fingerprint]
+        encoding.worker.close()
+
+
+def _lanes(encoder: Encoder, limits: Limits) -> Mapping[Modality, Lane]:
+    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded."""
+    random, side = np.random.default_rng(0), encoder.config.framing.side
+    words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
+    pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
+    return {
+        Modality.TEXT: _lane(lambda ids: encoder.encode_tokens(*batch(ids)), [each.tolist() for each in words]),
+        Modality.IMAGE: _lane(lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels))), pictures),
+    }
+
+
+def _lane(encode: Encode, examples: Sequence[Any]) -> Lane:
+    """For batches as large as that of the examples, if each of them then gets the bits it gets alone; else of one."""
+    return Lane(encode, len(examples) if is_independent(encode, examples) else 1)

@@ -1,0 +1,83 @@
+"""`penumbra index publish` with a server: it switches, or the link leads back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from email.message import Message
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request
+
+import pytest
+from fastapi.testclient import TestClient
+
+from cli import publish
+from index.publish import point
+from models.errors import ConfigError
+from service.app import create_app
+from service.settings import Settings
+
+
+@pytest.fixture
+def link(own: Path, another: Path, tmp_path: Path) -> Path:
+    """A link that leads to the usual gallery; another one lies beside it."""
+    shutil.copytree(another.parent, tmp_path / "next")
+    point(tmp_path / "live", own)
+    return tmp_path / "live"
+
+
+@pytest.fixture
+def client(settings: Settings, link: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A server of what the link leads to, which the command reaches as http://here."""
+    with TestClient(create_app(settings.model_copy(update={"gallery": link})), "http://here") as client:
+
+        def reach(request: Request, timeout: float) -> Any:
+            if urlsplit(request.full_url).netloc != "here":
+                raise URLError("Connection refused")
+            answer = client.request(str(request.method), request.full_url, headers=dict(request.header_items()))
+            body = BytesIO(answer.content)
+            if answer.status_code >= 400:
+                raise HTTPError(request.full_url, answer.status_code, "", Message(), body)
+            return closing(body)
+
+        monkeypatch.setattr(publish, "urlopen", reach)
+        yield client
+
+
+def fingerprint(client: TestClient) -> str:
+    return str(client.get("/info").json()["gallery"]["fingerprint"])
+
+
+def test_the_server_switches(
+    client: TestClient, link: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It answers with the new gallery when the command ends, which says from what to what."""
+    before = fingerprint(client)
+    publish.command(tmp_path / "next" / "gallery", link, "http://here/")
+    after = fingerprint(client)
+    assert before != after
+    assert f"{before[:12]} → {after[:12]}" in capsys.readouterr().out
+
+
+def test_the_server_refuses(client: TestClient, link: Path, own: Path, tmp_path: Path) -> None:
+    """What this machine finds sound the server may not: the link leads back, and the error has the server's reason."""
+    # The server is told of another model than the gallery's own.
+    client.app.state.service.galleries.default.engine.place.__dict__["model"] = own.parent / "model"  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="was made by the model"):
+        publish.command(tmp_path / "next" / "gallery", link, "http://here")
+    assert link.resolve() == own
+    assert client.get("/readyz").json()["refused_swaps"].keys() == {"default"}
+
+
+def test_the_server_cannot_be_reached(client: TestClient, link: Path, tmp_path: Path) -> None:
+    """The link leads on, because the server may have heard; a gallery that it does not have is named."""
+    with pytest.raises(ConfigError, match="Connection refused"):
+        publish.command(tmp_path / "next" / "gallery", link, "http://there")
+    assert link.resolve() == tmp_path / "next" / "gallery"
+    with pytest.raises(ConfigError, match="no gallery 'hats'"):
+        publish.command(tmp_path / "next" / "gallery", link, "http://here/galleries/hats")
