@@ -33,7 +33,7 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(VENV)/.package ## Kills processes and refuses writes, and says whether anything was lost; ARGS=--help.
+faults: $(VENV)/.package ## Kills processes and fails writes; `make faults ARGS="add --kills 9"` fewer.
 	@$(BIN)/python -m faults $(ARGS)
 
 load: $(VENV)/.package ## Asks a server for ten times what it can do, and for very much; ARGS="soak --requests 200000".

@@ -21,7 +21,8 @@ from index.threads import pin
 from index.verify import verify
 from models import checkpoint
 from models.checkpoint import LoadedModel
-from models.errors import ArtifactError
+
+DAMAGED: Final = 1
 
 GalleryFolder = Annotated[Path, typer.Argument(help="A gallery's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")]
@@ -86,16 +87,16 @@ def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None
 
 
 def verify_command(gallery: GalleryFolder) -> None:
-    """Read all of a gallery and say what is damaged, and from what it can be had again."""
-    with progress("verifying") as bar:
-        report = verify(gallery, bar)
-    for damage in report.damages:
-        say(f"{damage.file} {damage.what}: {damage.remedy}", "red")
-    if report.torn:
-        say(f"{report.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
-    if not report.sound:
-        raise ArtifactError(f"{gallery} is damaged; what is wrong stands above.")
-    say(f"{gallery} is sound: {report.files} files, {amount(report.bytes)}, {report.changes:,} changes since.")
+    """Check every hash and count of a gallery. Exit code 0: it is sound; 1: it is damaged; 2: it cannot be read."""
+    with progress("reading bytes") as bar:
+        found = verify(gallery, bar)
+    for damage in found.damages:
+        say(str(damage), "red")
+    if found.torn:
+        say(f"{found.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
+    if not found.sound:
+        raise typer.Exit(DAMAGED)
+    say(f"{gallery} is sound: {found.files} files, {amount(found.bytes)}, {found.changes:,} changes since.")
 
 
 def _model(gallery: Path, model: Path | None) -> LoadedModel:

@@ -1,1 +1,1 @@
-"""Faults on purpose: processes killed, and writes refused, and whether all that was acknowledged is still there."""
+"""Faults on purpose: processes killed and writes that fail, and whether a gallery then holds what was acknowledged."""

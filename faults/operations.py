@@ -1,117 +1,129 @@
-"""What is interrupted: kinds of change of a gallery, done over and over, and what each should come to.
+"""The operations that are interrupted.
 
-A new kind is a class with these four members, and a line of `OPERATIONS`.
+To add one, write a function that makes its `Script` from the folder that `prepare` filled, and name it in `OPERATIONS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-from faults.builds import Builds
+from faults import subject
 from faults.held import HEADS, Held, caption, first_held, image
-from faults.processes import Acknowledge
+from faults.script import GALLERY, Change, Script
+from faults.state import expected_state, read_state
 from index.changes import Addition
 from index.living import LivingGallery
 
-
-class Operation(Protocol):
-    """Something that is done to a gallery again and again."""
-
-    @property
-    def seconds(self) -> float:
-        """Of a run, within which it is killed."""
-        ...
-
-    def prepare(self, folder: Path) -> None:
-        """Write the folder `gallery` into an empty folder, and what else the steps need."""
-        ...
-
-    def step(self, folder: Path, number: int, acknowledge: Acknowledge) -> None:
-        """Do it for the nth time, and acknowledge when it is done."""
-        ...
-
-    def after(self, steps: int) -> Held:
-        """What the gallery is to hold after so many acknowledged steps."""
-        ...
+OLD: Final = "old"
+NEW: Final = "new"
+LIVING: Final = "living"
+STATES: Final = "states.json"
+IMAGES: Final = 12
+CHANGES: Final = 10
 
 
-@dataclass(frozen=True)
-class Changes:
+def prepare(folder: Path) -> None:
+    """Write what all scripts share: a model, two collections and their galleries, and a gallery that will change."""
+    subject.write_model(folder / subject.MODEL)
+    for name, images, seed in ((OLD, 7, 1), (NEW, 9, 2)):
+        subject.write_corpus(folder / f"corpus-{name}", images, seed)
+        subject.build_gallery(folder / subject.MODEL, folder / f"corpus-{name}", folder / name / GALLERY)
+    held = {name: read_state(folder / name / GALLERY) for name in (OLD, NEW)}
+    (folder / STATES).write_text(json.dumps(held))
+    first_held(IMAGES).build(folder / LIVING / GALLERY)
+
+
+def script(name: str, prepared: Path) -> Script:
+    """The script of an operation."""
+    return OPERATIONS[name](prepared)
+
+
+def build(prepared: Path) -> Script:
+    """A gallery built in the place of another one, from the first shard to the exchange."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Change]:
+        model, corpus = prepared / subject.MODEL, prepared / f"corpus-{NEW}"
+        yield lambda _: subject.build_gallery(model, corpus, folder / GALLERY)
+
+    held = json.loads((prepared / STATES).read_text())
+    return Script("build", prepared / OLD, opened, (held[OLD], held[NEW]))
+
+
+def changes(
+    name: str,
+    change: Callable[[LivingGallery, int], None],
+    hold: Callable[[Held, int], None],
+    count: int,
+    prepared: Path,
+) -> Script:
     """Changes of one kind.
 
     Args:
-        change: makes the nth.
+        name: of the kind.
+        change: makes the change of a number.
         hold: makes it of what the gallery is to hold.
-        seconds: see `Operation`.
-        images: that the gallery has before.
+        count: how many.
+        prepared: the folder that `prepare` filled.
     """
 
-    change: Callable[[LivingGallery, int, Acknowledge], None]
-    hold: Callable[[Held, int], None]
-    seconds: float = 0.1
-    images: int = 4
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Change]:
+        with LivingGallery.open(folder / GALLERY) as living:
+            yield partial(change, living)
 
-    def prepare(self, folder: Path) -> None:
-        """See `Operation`."""
-        first_held(self.images).build(folder / "gallery")
-
-    def step(self, folder: Path, number: int, acknowledge: Acknowledge) -> None:
-        """See `Operation`."""
-        with LivingGallery.open(folder / "gallery") as living:
-            self.change(living, number, acknowledge)
-
-    def after(self, steps: int) -> Held:
-        """See `Operation`."""
-        held = first_held(self.images)
-        for number in range(steps):
-            self.hold(held, number)
-        return held
-
-
-def _add(living: LivingGallery, number: int, acknowledge: Acknowledge) -> None:
-    living.add(_new(number))
-    acknowledge()
-
-
-def _replace(living: LivingGallery, number: int, acknowledge: Acknowledge) -> None:
-    living.replace(_other(number))
-    acknowledge()
-
-
-def _remove(living: LivingGallery, number: int, acknowledge: Acknowledge) -> None:
-    living.remove([f"i{number}"])
-    acknowledge()
-
-
-def _compact(living: LivingGallery, number: int, acknowledge: Acknowledge) -> None:
-    """Compact, and add something while that is going on."""
-    late = [lambda: _add(living, number, acknowledge)]
-    living.compact(HEADS, lambda _: late.pop()() if late else None)
+    held = first_held(IMAGES)
+    states = [expected_state(held)]
+    for number in range(count):
+        held = deepcopy(held)
+        hold(held, number)
+        states.append(expected_state(held))
+    return Script(name, prepared / LIVING, opened, states)
 
 
 def _new(number: int) -> list[Addition]:
     name = f"new{number}"
-    return [image(name, number), caption(f"{name}#0", name, number + 1)]
+    return [image(name, 1000 + number), caption(f"{name}#0", name, number + 1)]
 
 
 def _other(number: int) -> list[Addition]:
     """An image with other captions, or without: then it keeps those it has."""
-    name = f"i{number % 4}"
-    return [image(name, 50 + number), *([caption(f"{name}#new", name, number)] if number % 2 else [])]
+    name = f"i{number % IMAGES}"
+    return [image(name, 500 + number), *([caption(f"{name}#new", name, number)] if number % 2 else [])]
 
 
 def _hold_new(held: Held, number: int) -> None:
     held.held += _new(number)
 
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    "add": Changes(_add, _hold_new),
-    "replace": Changes(_replace, lambda held, number: held.replace(_other(number))),
-    "remove": Changes(_remove, lambda held, number: held.remove(f"i{number}"), images=60),
-    "compaction": Changes(_compact, _hold_new, 0.5),
-    "build": Builds(),
+def _compact(living: LivingGallery, number: int) -> None:
+    """Compact, and add something while that is going on, unless an earlier attempt did."""
+    late = [] if living.gallery.find(f"new{number}") else [_new(number)]
+    living.compact(HEADS, lambda _: living.add(late.pop()) if late else None)
+
+
+def _add(living: LivingGallery, number: int) -> None:
+    living.add(_new(number))
+
+
+def _replace(living: LivingGallery, number: int) -> None:
+    living.replace(_other(number))
+
+
+def _remove(living: LivingGallery, number: int) -> None:
+    living.remove([f"i{number}"])
+
+
+OPERATIONS: Final[Mapping[str, Callable[[Path], Script]]] = {
+    "build": build,
+    "add": partial(changes, "add", _add, _hold_new, CHANGES),
+    "replace": partial(changes, "replace", _replace, lambda held, n: held.replace(_other(n)), CHANGES),
+    "remove": partial(changes, "remove", _remove, lambda held, n: held.remove(f"i{n}"), CHANGES),
+    "compaction": partial(changes, "compaction", _compact, _hold_new, 1),
 }
-"""Under their names in the table."""

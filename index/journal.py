@@ -268,6 +268,17 @@ def _body(content: bytes, start: int) -> bytes | None:
     return body if len(body) == length and hashlib.sha256(body).digest() == digest else None
 
 
+def is_cut_short(tail: bytes) -> bool:
+    """Whether what comes after the last whole frame is the beginning of one, as a process that ends leaves it."""
+    if len(tail) < _HEAD_BYTES:
+        return _MARK.startswith(tail[: len(_MARK)])
+    head = tail[: _HEAD.size]
+    if head[: len(_MARK)] != _MARK or _CRC.unpack_from(tail, _HEAD.size) != (zlib.crc32(head),):
+        return False
+    _, length, _ = _HEAD.unpack(head)
+    return len(tail) < _HEAD_BYTES + int(length)
+
+
 def _whole_after(content: bytes, start: int) -> bool:
     """Whether a whole frame begins anywhere from here on."""
     while (start := content.find(_MARK, start)) >= 0:

@@ -20,6 +20,7 @@ from models.errors import ArtifactError
 
 SCHEMA: Final = 3
 MANIFEST: Final = "manifest.json"
+CHECK: Final = "sha256"
 ITEMS: Final = "items.sqlite"
 
 
@@ -181,5 +182,18 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write a gallery's manifest."""
-    write_json(directory / MANIFEST, manifest.to_dict())
+    """Write a gallery's manifest, with the hash of what it says, which only `index.verify` asks for."""
+    values = manifest.to_dict()
+    write_json(directory / MANIFEST, {**values, CHECK: _check(values)})
+
+
+def manifest_is_whole(directory: Path) -> bool:
+    """Whether a manifest that can be read says what was written; of one that was written without a hash, yes."""
+    values = read_json(directory / MANIFEST, REMEDY)
+    check = values.pop(CHECK, None)
+    known = {"schema", *(field.name for field in fields(Manifest))}
+    return set(values) <= known and check in (None, _check(values))
+
+
+def _check(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

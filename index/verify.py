@@ -1,57 +1,71 @@
-"""A gallery checked to the last byte: what is damaged, and from what it can be made again."""
+"""Whether a gallery on disk is what was written: every hash and count, and what can be rebuilt where it is not.
+
+The hashes find what changed since the gallery was written; the checks of contents find what was written wrong. A file
+with another hash is named once, and its contents are not looked at.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from index import manifest as layout
 from index.gallery import Gallery
-from index.items import Modality, open_immutable
-from index.journal import JOURNAL, Recorded, read_journal
-from index.manifest import ITEMS, FileRecord, Manifest, read_manifest
+from index.items import Modality
+from index.journal import JOURNAL, Recorded, is_cut_short, read_journal
+from index.manifest import MANIFEST, FileRecord, Manifest, manifest_is_whole, read_manifest
+from index.verify_contents import content_damages
 from models.artifact import sha256
 from models.errors import ArtifactError
 
-ENCODE: Final = "only the collection holds it too: build the gallery again, or take the file from a backup"
-DERIVED: Final = "it follows from the Gaussians, which need not be encoded again: take it from a backup, or build again"
-THUMBNAILS: Final = (
-    "texts and labels are in the collection, pictures can be made again only from its images: build the gallery again, "
-    "or take the file from a backup"
-)
-CHANGES: Final = "what it recorded is nowhere else: take the gallery's folder from a backup"
+_LOST: Final = "nothing else in the gallery holds this: copy the file from a backup, or build the gallery again"
+_FOLLOWING: Final = {
+    file(modality): modality
+    for modality in Modality
+    for file in (layout.sigmas_file, layout.heights_file, layout.shortlist_file)
+}
+"""The files that are made of a modality's Gaussians alone."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that is not what it was, what is wrong with it, and from what it can be had again."""
+    """One thing that is wrong with a gallery.
+
+    Args:
+        file: its name in the gallery's folder.
+        what: what is wrong, to follow the name in a sentence.
+        remedy: what it can be rebuilt from, or that it cannot.
+    """
 
     file: str
     what: str
     remedy: str
 
+    def __str__(self) -> str:
+        return f"{self.file} {self.what}: {self.remedy}."
+
 
 @dataclass(frozen=True)
-class Report:
+class Verification:
     """What was found.
 
     Args:
-        files: how many were read whole.
-        bytes: how many they hold.
+        directory: the gallery's.
+        files: how many were checked.
+        bytes: how many these have by the manifest.
         changes: recorded since the gallery was built.
-        torn: bytes of a change that was never acknowledged; they mean no harm.
-        damages: what is wrong.
+        torn: bytes at the end of the journal of a change that was never acknowledged; they do no harm.
+        damages: what is wrong; none when the gallery is sound.
     """
 
+    directory: Path
     files: int
     bytes: int
     changes: int
     torn: int
-    damages: tuple[Damage, ...]
+    damages: Sequence[Damage]
 
     @property
     def sound(self) -> bool:
@@ -59,79 +73,105 @@ class Report:
         return not self.damages
 
 
-def verify(directory: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Report:
-    """Read all of a gallery and hold it against its manifest and its journal; needs no lock.
+def verify(directory: Path, tell: Callable[[int, int], None] = lambda _read, _of: None) -> Verification:
+    """Check a gallery, reading all of it and changing nothing.
 
     Args:
-        directory: of the gallery.
-        progress: told how many files of how many are read.
+        directory: the gallery's.
+        tell: told how many bytes are read, of how many.
+
+    Raises:
+        ArtifactError: its manifest is missing or cannot be read, so that nothing can be checked.
     """
-    try:
-        manifest = read_manifest(directory)
-    except ArtifactError as error:
-        return Report(0, 0, 0, 0, (Damage(layout.MANIFEST, str(error), "take the gallery's folder from a backup"),))
-    damages: list[Damage] = []
-    for done, (name, record) in enumerate(manifest.files.items(), start=1):
-        damages += _file_damages(directory / name, record)
-        progress(done, len(manifest.files))
-    damages += _store_damages(directory / ITEMS, manifest)
-    recorded, found = _journal(directory)
+    manifest = read_manifest(directory)
+    damages = _damages(directory, manifest, tell)
+    size = sum(record.bytes for record in manifest.files.values())
+    recorded, found = _journal(directory / JOURNAL)
     damages += found
-    if not damages:
-        damages += _replay_damages(directory)
-    total = sum(record.bytes for record in manifest.files.values())
     changes, torn = (len(recorded.entries), recorded.torn) if recorded else (0, 0)
-    return Report(len(manifest.files), total, changes, torn, tuple(damages))
+    if not damages:
+        damages = tuple(_refused(directory))
+    return Verification(directory, len(manifest.files), size, changes, torn, damages)
 
 
-def remedy(name: str) -> str:
-    """From what a file of a gallery can be had again."""
-    derived = {file(modality) for modality in Modality for file in _DERIVED}
-    return THUMBNAILS if name == ITEMS else DERIVED if name in derived else ENCODE
+def _damages(directory: Path, manifest: Manifest, tell: Callable[[int, int], None]) -> tuple[Damage, ...]:
+    """What is wrong with the manifest and the files it names."""
+    if not manifest_is_whole(directory):
+        # The others would be measured against what it wrongly says.
+        return (Damage(MANIFEST, "does not say what was written, so that the other files cannot be checked", _LOST),)
+    changed = dict(_changed_files(directory, manifest.files, tell))
+    wrong = changed | dict(content_damages(directory, manifest, changed))
+    return tuple(Damage(name, what, _remedy(name, manifest, wrong)) for name, what in wrong.items())
 
 
-_DERIVED: Final = (layout.sigmas_file, layout.heights_file, layout.shortlist_file)
+def _changed_files(
+    directory: Path, records: Mapping[str, FileRecord], tell: Callable[[int, int], None]
+) -> Iterator[tuple[str, str]]:
+    """The files that are not as they were written, and what is wrong with each."""
+    done, size = 0, sum(record.bytes for record in records.values())
+    for name, record in records.items():
+        before = done
+
+        def read(count: int, before: int = before) -> None:
+            nonlocal done
+            done += count
+            tell(done, size)
+
+        what = _changed(directory / name, record, read)
+        if what is not None:
+            yield name, what
+        done = before + record.bytes
+        tell(done, size)
 
 
-def _file_damages(path: Path, record: FileRecord) -> Iterator[Damage]:
-    if not path.is_file():
-        yield Damage(path.name, "is missing", remedy(path.name))
-    elif path.stat().st_size != record.bytes:
-        what = f"has {path.stat().st_size:,} bytes instead of {record.bytes:,}"
-        yield Damage(path.name, what, remedy(path.name))
-    elif sha256(path) != record.sha256:
-        yield Damage(path.name, "holds other bytes than when it was built", remedy(path.name))
-
-
-def _store_damages(path: Path, manifest: Manifest) -> Iterator[Damage]:
-    """SQLite's own check, and the counts; a file that is no SQLite at all fails the first."""
-    if not path.is_file():
-        return
+def _changed(path: Path, record: FileRecord, read: Callable[[int], None]) -> str | None:
     try:
-        with closing(open_immutable(path)) as connection:
-            [(verdict,)] = connection.execute("PRAGMA integrity_check(1)")
-            counts = dict(connection.execute("SELECT modality, count(*) FROM items GROUP BY modality"))
-    except sqlite3.Error as error:
-        yield Damage(ITEMS, f"cannot be read as SQLite ({error})", THUMBNAILS)
-        return
-    if verdict != "ok":
-        yield Damage(ITEMS, f"fails SQLite's integrity check ({verdict})", THUMBNAILS)
-    for modality, count in manifest.counts.items():
-        if counts.get(modality.value, 0) != count:
-            what = f"holds {counts.get(modality.value, 0):,} items of modality {modality} instead of {count:,}"
-            yield Damage(ITEMS, what, THUMBNAILS)
+        if path.stat().st_size != record.bytes:
+            return f"has {path.stat().st_size:,} bytes instead of {record.bytes:,}"
+        return None if sha256(path, tell=read) == record.sha256 else "has other content than was written"
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
-def _journal(directory: Path) -> tuple[Recorded | None, list[Damage]]:
+def _journal(path: Path) -> tuple[Recorded | None, tuple[Damage, ...]]:
+    """What the journal holds, and what is wrong with it."""
     try:
-        return read_journal(directory / JOURNAL), []
+        recorded = read_journal(path)
     except ArtifactError as error:
-        return None, [Damage(JOURNAL, str(error), CHANGES)]
+        return None, (Damage(JOURNAL, f"does not hold the changes that were recorded ({error})", _LOST),)
+    if recorded is None or is_cut_short(path.read_bytes()[recorded.end :]):
+        return recorded, ()
+    what = f"ends in {recorded.torn:,} bytes that are no change, nor one that was being written when a process ended"
+    return recorded, (Damage(JOURNAL, what, _LOST),)
 
 
-def _replay_damages(directory: Path) -> Iterator[Damage]:
-    """What only opening the gallery shows: changes of another gallery, or of items that are not there."""
+def _refused(directory: Path) -> Iterator[Damage]:
+    """What opening the gallery with its changes finds that no other check did."""
+    try:
+        Gallery.built(directory).close()
+    except ArtifactError as error:
+        yield Damage(MANIFEST, f"is of a gallery that cannot be opened ({error})", _LOST)
+        return
     try:
         Gallery.open(directory).close()
     except ArtifactError as error:
-        yield Damage(JOURNAL, str(error), CHANGES)
+        yield Damage(JOURNAL, f"holds changes of another gallery ({error})", _LOST)
+
+
+def _remedy(name: str, manifest: Manifest, wrong: Mapping[str, str]) -> str:
+    """What a file can be rebuilt from, if that is itself sound."""
+    sources = _sources(name, manifest)
+    if not sources or wrong.keys() & set(sources):
+        return _LOST
+    return f"it can be rebuilt from {', '.join(sources)}, or copied from a backup"
+
+
+def _sources(name: str, manifest: Manifest) -> tuple[str, ...]:
+    """The files that a file follows from; none where it is the only one that holds what it holds."""
+    if name not in _FOLLOWING:
+        return ()
+    modality = _FOLLOWING[name]
+    gaussians = (layout.means_file(modality), layout.log_variances_file(modality), layout.coding_file(modality))
+    return tuple(file for file in gaussians if file in manifest.files)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from models.errors import ArtifactError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# What a system or file system without the exchange answers; any other error is one.
+_CANNOT_EXCHANGE = (errno.EINVAL, errno.ENOSYS)
 
 
 @contextmanager
@@ -37,7 +40,7 @@ def writing(path: Path) -> Iterator[None]:
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A fresh folder beside `target` that takes its place when the block ends without an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     staging = target.with_name(f".{target.name}.{os.getpid()}.staging")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
@@ -49,30 +52,59 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def publish(staging: Path, target: Path) -> None:
-    """Make the finished folder `staging` appear as `target`, replacing what was there, durably."""
+    """Make the finished folder `staging` appear as `target`, replacing what was there, durably.
+
+    When it raises before the exchange, `target` is as it was.
+    """
     for path in sorted(staging.rglob("*")):
         sync(path)
     sync(staging)
-    if target.exists():
-        _exchange(staging, target)
-        # The old folder goes when nothing can bring its name back.
-        sync(target.parent)
-        shutil.rmtree(staging, ignore_errors=True)
-    else:
+    recover(target)
+    if not target.exists():
         staging.rename(target)
         sync(target.parent)
+        return
+    _exchange(staging, target)
+    # Before the old one is removed: the disk might otherwise know of the removals and not of the exchange.
+    sync(target.parent)
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Put back what a crash between the two renames of a replacement has left aside."""
+    if not target.exists() and _aside(target).exists():
+        _aside(target).rename(target)
+        sync(target.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, durably; they may be there."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync(each.parent)
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders: in one step where the system can (Linux), else in two renames."""
+    """Swap two folders: in one step where the system can (Linux), else in two renames, which `recover` completes."""
     libc = ctypes.CDLL(None, use_errno=True)
     swap = getattr(libc, "renameat2", None)
     if swap is not None and swap(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
         return
-    aside = other.with_name(f".{other.name}.{os.getpid()}.replaced")
+    if swap is not None and ctypes.get_errno() not in _CANNOT_EXCHANGE:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))
+    aside = _aside(other)
+    # Both are there only if a crash came after the second rename: what is aside is then two generations old.
+    shutil.rmtree(aside, ignore_errors=True)
     other.rename(aside)
     one.rename(other)
     aside.rename(one)
+
+
+def _aside(target: Path) -> Path:
+    """Where the old folder is between two renames; the name is the same for all processes, so that it is found."""
+    return target.with_name(f".{target.name}.replaced")
 
 
 def sync(path: Path) -> None:
@@ -85,20 +117,21 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON file aside and rename it into place."""
+    """Write a JSON file aside and rename it into place, durably."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file aside and rename it into place, durably."""
+    """Write a file aside and rename it into place, durably; when that fails, `path` is as it was."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.write_bytes(content)
         sync(aside)
         aside.replace(path)
-    finally:
+    except BaseException:
         aside.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 
@@ -153,11 +186,12 @@ def check_links(directory: Path) -> None:
                 inside(directory, str(path.relative_to(directory)))
 
 
-def sha256(*paths: Path) -> str:
-    """The SHA-256 of files, one after the other, in hexadecimal."""
+def sha256(*paths: Path, tell: Callable[[int], None] = lambda _: None) -> str:
+    """The SHA-256 of files, one after the other, in hexadecimal; `tell` hears the length of every block."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
+                tell(len(block))
     return digest.hexdigest()

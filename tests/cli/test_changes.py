@@ -1,71 +1,140 @@
-"""A gallery changed by the commands: what they do, what they say, and that all or nothing of each is done."""
+"""The commands that change and check a gallery, on a tiny one: what they do, say and exit with."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from cli import changes
-from faults.builds import Builds
+from cli.main import main
+from faults.subject import MODEL, build_gallery, write_corpus, write_model
 from index.gallery import Gallery
 from index.items import Modality
-from models.errors import ArtifactError, ChangeError, UnknownIdError
+from index.living import LivingGallery
+
+Penumbra = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, the collections `one` and `other` of four images with two captions, and the gallery of `one`."""
-    folder = tmp_path_factory.mktemp("home") / "prepared"
-    Builds().prepare(folder)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, its gallery of three images with two captions each, and a collection of one more image."""
+    folder = tmp_path_factory.mktemp("made")
+    write_model(folder / MODEL)
+    write_corpus(folder / "corpus", images=3, seed=1)
+    build_gallery(folder / MODEL, folder / "corpus", folder / "gallery")
+    write_corpus(folder / "more", images=1, seed=2)
+    line = json.loads((folder / "more" / "captions.jsonl").read_text())
+    (folder / "more" / "captions.jsonl").write_text(json.dumps({**line, "id": "more"}))
     return folder
 
 
 @pytest.fixture
-def home(prepared: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(prepared, tmp_path / "home"))
+def home(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "home"))
 
 
-def test_added_as_a_build_has_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Items that are added have the ids, Gaussians and pictures that a build gives them; twice is refused."""
-    changes.add(home / "gallery", home / "other")
-    assert "8 images, 16 texts; since it was built 12 items came and 0 went" in capsys.readouterr().out
-    built = Builds().after(1)
+@pytest.fixture
+def penumbra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Penumbra:
+    """Runs `penumbra index …` in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["penumbra", "index", *map(str, arguments), *threads(arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def threads(arguments: tuple[object, ...]) -> list[str]:
+    return ["--threads", "1"] if arguments[0] in ("add", "update", "compact") else []
+
+
+def held(home: Path) -> tuple[set[str], set[str]]:
+    """The ids of images and of captions."""
     with Gallery.open(home / "gallery") as gallery:
-        for each in built.held:
-            found = gallery.find(each.item.id)
-            assert found is not None
-            [item] = gallery.items(found[0], [found[1]])
-            gaussian = gallery.gaussians(found[0], [found[1]])[0]
-            assert (item, gallery.picture(item.id)) == (each.item, each.jpeg)
-            # The build stores them in less than float32.
-            torch.testing.assert_close(gaussian.mean, each.gaussian.mean, atol=1e-3, rtol=1e-3)
-            torch.testing.assert_close(gaussian.log_variance, each.gaussian.log_variance, atol=0.05, rtol=0)
-    with pytest.raises(ChangeError, match="already has an item 'other0'"):
-        changes.add(home / "gallery", home / "other")
+        images, texts = (
+            {item.id for item in gallery.items(modality, gallery.by_uncertainty(modality, limit=99))}
+            for modality in Modality
+        )
+        return images, texts
 
 
-def test_updated_removed_compacted_verified(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A gallery goes through all of the commands, and each says what is there then."""
-    gallery = home / "gallery"
-    changes.update(gallery, home / "one")
-    with pytest.raises(UnknownIdError, match="no item 'other0'"):
-        changes.update(gallery, home / "other")
-    changes.remove(gallery, ["one0", "one1#1"])
-    capsys.readouterr()
-    changes.verify_command(gallery)
-    assert "is sound: 11 files, 0.0 MiB, 2 changes since." in capsys.readouterr().out
-    changes.compact(gallery)
-    assert "3 images, 5 texts; since it was built 0 items came and 0 went (generation 1)" in capsys.readouterr().out
-    with Gallery.open(gallery) as opened:
-        assert [item.id for item in opened.items(Modality.IMAGE, range(3))] == ["one1", "one2", "one3"]
+def test_add_remove_and_compact(home: Path, penumbra: Penumbra) -> None:
+    """Each command's change is there for whoever opens the gallery next; compaction changes none of it."""
+    images = {"i0", "i1", "i2"}
+    code, told, _ = penumbra("add", home / "gallery", "--data", home / "more")
+    assert code == 0 and "3 items came" in told
+    assert held(home) == (images | {"more"}, {f"{i}#{n}" for i in images | {"more"} for n in (0, 1)})
+    assert penumbra("remove", home / "gallery", "i1", "i2#0")[0] == 0
+    expected = ({"i0", "i2", "more"}, {"i0#0", "i0#1", "i2#1", "more#0", "more#1"})
+    assert held(home) == expected
+    code, told, _ = penumbra("compact", home / "gallery")
+    assert code == 0 and "generation 1" in told and "0 items came" in told
+    assert held(home) == expected
+    assert penumbra("verify", home / "gallery")[0] == 0
 
 
-def test_damage_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is damaged stands in a line with its remedy, and the command ends with an error."""
-    (home / "gallery" / "text.faiss").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="gallery is damaged"):
-        changes.verify_command(home / "gallery")
-    assert "text.faiss has 0 bytes instead of" in capsys.readouterr().out
+def test_update_replaces(home: Path, penumbra: Penumbra) -> None:
+    """The picture of an id becomes another one; its captions are those of the collection."""
+    line = json.loads((home / "more" / "captions.jsonl").read_text())
+    (home / "more" / "captions.jsonl").write_text(json.dumps({**line, "id": "i1", "captions": ["a red thing"]}))
+    with Gallery.open(home / "gallery") as gallery:
+        before = gallery.picture("i1")
+    assert penumbra("update", home / "gallery", "--data", home / "more")[0] == 0
+    with Gallery.open(home / "gallery") as gallery:
+        assert gallery.picture("i1") not in (None, before)
+    assert held(home) == ({"i0", "i1", "i2"}, {"i0#0", "i0#1", "i1#0", "i2#0", "i2#1"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("add", "{home}/gallery", "--data", "{home}/corpus"), "already has an item 'i0'"),
+        (("add", "{home}/gallery", "--data", "{home}/nowhere"), "nowhere"),
+        (("add", "{home}/nowhere", "--data", "{home}/more"), "manifest.json is missing"),
+        (("update", "{home}/gallery", "--data", "{home}/more"), "no item 'more'"),
+        (("remove", "{home}/gallery", "i0", "none"), "no item 'none'"),
+        (("remove", "{home}/nowhere", "i0"), "manifest.json is missing"),
+        (("compact", "{home}/nowhere"), "manifest.json is missing"),
+        (("verify", "{home}/nowhere"), "manifest.json is missing"),
+    ],
+)
+def test_what_is_refused_is_one_sentence(
+    home: Path, penumbra: Penumbra, arguments: tuple[str, ...], words: str
+) -> None:
+    """Exit code 2, one line on stderr, and the gallery is as it was, to the last item of a batch."""
+    before = held(home)
+    code, _, told = penumbra(*(argument.format(home=home) for argument in arguments))
+    assert code == 2
+    assert words in told and len(told.strip().splitlines()) == 1
+    assert held(home) == before
+
+
+def test_one_process_changes_at_a_time(home: Path, penumbra: Penumbra) -> None:
+    """A second one is told which has the lock; checking and reading go on."""
+    with LivingGallery.open(home / "gallery"):
+        code, _, told = penumbra("remove", home / "gallery", "i0")
+        assert code == 2 and "is being changed by process " in told
+        assert penumbra("verify", home / "gallery")[0] == 0
+        assert penumbra("info", home / "gallery")[0] == 0
+
+
+def test_verify_says_what_is_damaged(home: Path, penumbra: Penumbra) -> None:
+    """0 and a sentence of a sound gallery; 1 and a sentence for each damaged file; 2 where nothing can be checked."""
+    code, told, _ = penumbra("verify", home / "gallery")
+    assert code == 0 and "is sound: " in told
+    for name in ("text.faiss", "items.sqlite"):
+        path = home / "gallery" / name
+        path.write_bytes(path.read_bytes()[:-1] + b"\xfe")
+    code, told, _ = penumbra("verify", home / "gallery")
+    assert code == 1
+    [items, faiss] = sorted(told.strip().splitlines())
+    assert items.startswith("items.sqlite has other content") and "backup" in items
+    assert faiss.startswith("text.faiss has other content") and "rebuilt from text.means.npy" in faiss
+    (home / "gallery" / "manifest.json").write_text("{")
+    assert penumbra("verify", home / "gallery")[0] == 2
