@@ -28,7 +28,9 @@ def command(
     keys: Annotated[Path | None, typer.Option(help="A file of API keys, from `penumbra keys new`.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen on any address without keys.")] = False,
     writable: Annotated[bool, typer.Option("--writable", help="Let requests add, replace and remove items.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads. [default: all]")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that encode a picture. [default: all processors]")
+    ] = None,
 ) -> None:
     """Serve galleries over HTTP. More settings are environment variables named PENUMBRA_…; /info lists the limits."""
     # A flag can only be given, so that without it the environment decides.

@@ -12,6 +12,7 @@ import torch
 from index.items import Modality
 from models.checkpoint import LoadedModel
 from models.encoders import Encoder
+from models.gaussian import Gaussian
 from models.image import normalise
 from models.independence import is_independent
 from models.runtimes.choose import Equipped, equip
@@ -27,13 +28,14 @@ class Encoding:
     Args:
         equipped: the model, and what computes its networks.
         limits: how many inputs may be encoded at once.
+        threads: that encode a picture.
         prepare: run first in the thread.
     """
 
-    def __init__(self, equipped: Equipped, limits: Limits, prepare: Callable[[], None]) -> None:
+    def __init__(self, equipped: Equipped, limits: Limits, threads: int, prepare: Callable[[], None]) -> None:
         self.model = equipped.model
         self.runtimes = equipped.choices
-        self.worker = EncodingWorker(_lanes(equipped.model.encoder, limits), prepare)
+        self.worker = EncodingWorker(_lanes(equipped.model.encoder, limits, threads), prepare)
         self.users = 0
 
 
@@ -43,7 +45,7 @@ class Encodings:
     Args:
         limits: how many inputs may be encoded at once.
         runtime: what computes networks; None for the fastest that agrees with torch.
-        threads: of one computation.
+        threads: that encode a picture.
         prepare: run first in every thread that encodes.
     """
 
@@ -70,7 +72,7 @@ class Encodings:
         with self._lock:
             found = self._in_use.get(model.fingerprint)
             if found is None:
-                found = Encoding(equip(model, self._runtime, self._threads), self._limits, self._prepare)
+                found = Encoding(equip(model, self._runtime, self._threads), self._limits, self._threads, self._prepare)
                 found.worker.on_batch = lambda kind, size: self.on_batch(kind, size)
                 self._in_use[model.fingerprint] = found
             found.users += 1
@@ -86,15 +88,29 @@ class Encodings:
         encoding.worker.close()
 
 
-def _lanes(encoder: Encoder, limits: Limits) -> Mapping[Modality, Lane]:
-    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded."""
+def _lanes(encoder: Encoder, limits: Limits, threads: int) -> Mapping[Modality, Lane]:
+    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded.
+
+    Only pictures are worth several threads: a text is so little work that sharing it out takes longer than it does.
+    """
     random, side = np.random.default_rng(0), encoder.config.framing.side
     words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
     pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
+    texts = _with(1, lambda ids: encoder.encode_tokens(*batch(ids)))
     return {
-        Modality.TEXT: _lane(lambda ids: encoder.encode_tokens(*batch(ids)), [each.tolist() for each in words]),
-        Modality.IMAGE: _lane(lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels))), pictures),
+        Modality.TEXT: _lane(texts, [each.tolist() for each in words]),
+        Modality.IMAGE: _lane(_with(threads, lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels)))), pictures),
     }
+
+
+def _with(threads: int, encode: Encode) -> Encode:
+    """The same on so many threads; torch keeps the number for the thread that calls it, and changes it in no time."""
+
+    def encode_on_threads(inputs: Sequence[Any]) -> Gaussian:
+        torch.set_num_threads(threads)
+        return encode(inputs)
+
+    return encode_on_threads
 
 
 def _lane(encode: Encode, examples: Sequence[Any]) -> Lane:

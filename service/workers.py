@@ -38,8 +38,10 @@ class Workers:
         self._pin()
         runtime = None if settings.runtime == "auto" else settings.runtime
         self.encodings = Encodings(settings.limits, runtime, settings.threads, self._pin)
-        self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", self._pin)
-        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", self._pin)
+        # A search is small: on two threads it took twice as long as on one (docs/performance.md).
+        alone = partial(numbers.pin, 1)
+        self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", alone)
+        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", alone)
         # One at a time, so that two swaps do not take the memory of four galleries, nor two compactions.
         self._opening = ThreadPoolExecutor(1, "opener", self._pin)
         self._compacting = ThreadPoolExecutor(1, "compactor", self._step_back)
