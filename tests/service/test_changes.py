@@ -307,9 +307,13 @@ def test_a_compaction_that_fails(
 
 
 def test_a_gallery_swapped_for_itself_keeps_its_changes(client: TestClient) -> None:
-    """A reload of the very folder that is changed loses nothing, and changes go on."""
+    """A reload of the very folder that is changed keeps the right to change it, loses nothing, and changes go on."""
+    state = cast(Any, client.app).state.service
+    engine, holding = state.engine, state.engine.holding
     add(client, caption("n1"))
     assert client.post("/reload").status_code == 200
+    assert state.engine is not engine
+    assert state.engine.holding is holding
     assert client.get("/items/n1").status_code == 200
     assert add(client, caption("n2")).status_code == 201
     assert client.post("/reload").status_code == 200

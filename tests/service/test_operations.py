@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from service.settings import Limits, Settings
+from service.settings import Compaction, Limits, Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = (ROOT / "docs" / "operations.md").read_text()
@@ -25,7 +25,7 @@ def default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "the machine's"
     value = field.get_default()
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return "none"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value > 9999 else str(value)
 
@@ -35,13 +35,14 @@ def table(kind: type[BaseModel], prefix: str) -> list[str]:
     return [
         f"| `{prefix}{name.upper()}` | {default(field)} | {field.description} |"
         for name, field in kind.model_fields.items()
-        if name != "limits"
+        if name not in ("limits", "compaction")
     ]
 
 
 def test_every_setting_is_on_the_page() -> None:
     """The page's tables are the settings: each with its default and its description, in their order, and no other."""
-    rows = [*table(Settings, "PENUMBRA_"), *table(Limits, "PENUMBRA_LIMITS__")]
+    parts = ((Settings, "PENUMBRA_"), (Compaction, "PENUMBRA_COMPACTION__"), (Limits, "PENUMBRA_LIMITS__"))
+    rows = [row for kind, prefix in parts for row in table(kind, prefix)]
     assert [line for line in PAGE.splitlines() if line.startswith("| `PENUMBRA_")] == rows
 
 

@@ -98,7 +98,7 @@ def test_a_running_query_ends_on_the_old_gallery(client: TestClient, link: Path,
     """Its answer has the old fingerprint, though the new gallery answers others meanwhile; then the old one goes."""
     old = galleries(client).default.engine
     point(link, tmp_path / "next" / "gallery")
-    with busy(old), ThreadPoolExecutor(1) as threads:
+    with ThreadPoolExecutor(1) as threads, busy(old):
         waiting = threads.submit(client.post, "/search/text-to-image", json={"text": "a"})
         until(lambda: old.worker.waiting == 1)
         assert client.post("/reload").status_code == 200
@@ -181,7 +181,7 @@ def test_a_full_server_can_be_swapped(client: TestClient, link: Path, tmp_path: 
     """The warm-up takes no place from queries, so that a server which refuses queries still takes up a gallery."""
     engine = galleries(client).default.engine
     point(link, tmp_path / "next" / "gallery")
-    with busy(engine), ThreadPoolExecutor(40) as threads:
+    with ThreadPoolExecutor(40) as threads, busy(engine):
         waiting = [threads.submit(client.get, "/uncertainty", params={"text": "a"}) for _ in range(40)]
         until(lambda: engine.admission.count == 40)
         assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 429
