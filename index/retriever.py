@@ -96,6 +96,7 @@ class SearchResult:
         familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
             where the model knows of none.
         no_match: why nothing here is to be taken for an answer; None when something may be.
+        gallery: fingerprint of the gallery as it was searched, which changes may have made another one since.
         stages: milliseconds of each stage.
     """
 
@@ -105,6 +106,7 @@ class SearchResult:
     calibrated: bool
     familiarity: float | None
     no_match: NoMatch | None
+    gallery: str
     stages: Mapping[str, float]
 
 
@@ -215,7 +217,8 @@ class Retriever:
         known = self._familiarity.get(asked.direction)
         standing = None if known is None else Standing.of(asked.query, known)
         familiarity = None if standing is None else standing.familiarity
-        return SearchResult(hits, expected, count, calibrated, familiarity, no_match(findings, standing), stages)
+        reason, gallery = no_match(findings, standing), asked.gallery.fingerprint
+        return SearchResult(hits, expected, count, calibrated, familiarity, reason, gallery, stages)
 
 
 @dataclass(frozen=True, eq=False)

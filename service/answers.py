@@ -163,7 +163,7 @@ class SearchAnswer(BaseModel):
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
             calibrated=result.calibrated,
-            fingerprints=Fingerprints.of(engine),
+            fingerprints=Fingerprints(model=engine.model.fingerprint, gallery=result.gallery),
         )
 
 

@@ -82,7 +82,7 @@ def _runtimes(engine: Engine) -> dict[Network, RuntimeInfo]:
 def _gallery(engine: Engine) -> GalleryInfo:
     manifest = engine.gallery.manifest
     return GalleryInfo(
-        fingerprint=manifest.fingerprint,
+        fingerprint=engine.fingerprint,
         counts=dict(manifest.counts),
         created=manifest.created,
         shortlists={modality: _shortlist(engine, modality) for modality in Modality},

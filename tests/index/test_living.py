@@ -296,6 +296,17 @@ def test_the_fingerprint_follows_the_changes(living: LivingGallery) -> None:
     assert len(set(seen)) == 4
 
 
+def test_a_search_names_the_state_it_searched(living: LivingGallery) -> None:
+    """The fingerprint in a result is that of the state whose items it has, whatever changed since."""
+    retriever, query = Retriever(living, HEAD), draw(1, 7)[0]
+    before = living.gallery.fingerprint
+    first = retriever.search(query, Direction.TEXT_TO_IMAGE, SearchOptions())
+    living.remove([first.hits[0].item.id])
+    second = retriever.search(query, Direction.TEXT_TO_IMAGE, SearchOptions())
+    assert (first.gallery, second.gallery) == (before, living.gallery.fingerprint)
+    assert first.gallery != second.gallery
+
+
 def test_a_gallery_that_says_not_how_it_was_lifted_takes_no_additions(tmp_path: Path) -> None:
     """Lifted by an earlier version, it refuses additions with the remedy, and lets items go."""
     path = first_held().build(tmp_path / "gallery", "lifted") / "manifest.json"
