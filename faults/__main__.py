@@ -76,11 +76,12 @@ def _try_out(campaign: Campaign, figures: Figures, kills: int, faults: int | Non
 def table(found: list[Figures]) -> Table:
     """All figures, a line for each operation."""
     shown = Table(title="Faults, and what they led to")
-    headings = ("operation", "tried", "killed", "failed", *(str(loss) for loss in Loss))
-    for heading in headings:
+    for heading in ("operation", "tried", "killed", "failed", "lost", "half", "other"):
         shown.add_column(heading, justify="left" if heading == "operation" else "right", no_wrap=True)
     for each in found:
-        figures = (sum(each.trials.values()), each.kills, each.failed, *(each.losses[loss] for loss in Loss))
+        lost, half = each.losses[Loss.LOST], each.losses[Loss.HALF]
+        losses = (lost, half, each.losses.total() - lost - half)
+        figures = (sum(each.trials.values()), each.kills, each.failed, *losses)
         shown.add_row(each.operation, *(f"{figure:,}" for figure in figures))
     kills, failed = sum(each.kills for each in found), sum(each.failed for each in found)
     lost, half = (sum(each.losses[loss] for each in found) for loss in (Loss.LOST, Loss.HALF))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -77,9 +78,7 @@ class Held:
         wanted = Wanted("flat", over)
         counts = {modality: len(self.of(modality)) for modality in Modality}
         plan = Plan(Parameters(64, wanted, 256, Storage.FLOAT32), choose(wanted, counts, DIM), HEADS)
-        material = Material(
-            counts, self._items, {modality: lambda m=modality: self._shards(m) for modality in Modality}
-        )
+        material = Material(counts, self._items, {modality: partial(self._shards, modality) for modality in Modality})
         assemble_material(folder, Origin("../model", "model", "corpus", DIM), plan, material, (), lambda _: None)
         return folder
 

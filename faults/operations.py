@@ -6,6 +6,7 @@ To add one, write a function that makes its `Script` from the folder that `prepa
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import index.publish
 from faults import subject
 from faults.held import HEADS, Held, caption, first_held, image
 from faults.script import GALLERY, Change, Script
@@ -23,6 +25,7 @@ from index.living import LivingGallery
 OLD: Final = "old"
 NEW: Final = "new"
 LIVING: Final = "living"
+LINKED: Final = "linked"
 STATES: Final = "states.json"
 IMAGES: Final = 12
 CHANGES: Final = 10
@@ -37,6 +40,9 @@ def prepare(folder: Path) -> None:
     held = {name: read_state(folder / name / GALLERY) for name in (OLD, NEW)}
     (folder / STATES).write_text(json.dumps(held))
     first_held(IMAGES).build(folder / LIVING / GALLERY)
+    for name in (OLD, NEW):
+        shutil.copytree(folder / name / GALLERY, folder / LINKED / name)
+    (folder / LINKED / GALLERY).symlink_to(OLD)
 
 
 def script(name: str, prepared: Path) -> Script:
@@ -54,6 +60,18 @@ def build(prepared: Path) -> Script:
 
     held = json.loads((prepared / STATES).read_text())
     return Script("build", prepared / OLD, opened, (held[OLD], held[NEW]))
+
+
+def publish(prepared: Path) -> Script:
+    """A link that leads to one gallery and then to the other, in turn."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Change]:
+        model = prepared / subject.MODEL
+        yield lambda number: index.publish.publish(folder / (NEW, OLD)[number % 2], folder / GALLERY, model)
+
+    held = json.loads((prepared / STATES).read_text())
+    return Script("publish", prepared / LINKED, opened, (held[OLD], held[NEW], held[OLD], held[NEW]))
 
 
 def changes(
@@ -122,6 +140,7 @@ def _remove(living: LivingGallery, number: int) -> None:
 
 OPERATIONS: Final[Mapping[str, Callable[[Path], Script]]] = {
     "build": build,
+    "publish": publish,
     "add": partial(changes, "add", _add, _hold_new, CHANGES),
     "replace": partial(changes, "replace", _replace, lambda held, n: held.replace(_other(n)), CHANGES),
     "remove": partial(changes, "remove", _remove, lambda held, n: held.remove(f"i{n}"), CHANGES),

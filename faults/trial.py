@@ -94,7 +94,8 @@ class Bench:
             yield Loss.STUCK, f"started again it made {again.acknowledged} of {script.changes}: {again.failures}"
         elif read_state(self.folder / GALLERY) != script.states[-1] or not verify(self.folder / GALLERY).sound:
             yield Loss.STUCK, "started again it ends with another gallery"
-        left = {path.name for path in self.folder.iterdir()} - {GALLERY, f".{GALLERY}.lock"}
+        expected = {path.name for path in script.start.iterdir()} | {f".{GALLERY}.lock"}
+        left = {path.name for path in self.folder.iterdir()} - expected
         if left:
             yield Loss.LEFT, f"{', '.join(sorted(left))} beside the gallery"
 

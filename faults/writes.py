@@ -53,7 +53,7 @@ class Fault:
 
 
 # What changes names or contents in the file system.
-_NAMES: Final = ("fsync", "fdatasync", "replace", "rename", "mkdir", "ftruncate", "open", "unlink", "rmdir")
+_NAMES: Final = ("fsync", "fdatasync", "replace", "rename", "mkdir", "ftruncate", "open", "symlink", "unlink", "rmdir")
 _WRITES: Final = ("write", "pwrite")
 
 

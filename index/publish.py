@@ -15,7 +15,7 @@ from index.gallery import Gallery
 from index.manifest import read_manifest
 from index.verify import verify
 from models import checkpoint
-from models.artifact import sync
+from models.artifact import make_folder, sync, writing
 from models.errors import ArtifactError
 
 
@@ -55,11 +55,13 @@ def check(gallery: Path, model: Path | None = None) -> None:
 
 
 def point(link: Path, gallery: Path) -> None:
-    """Let a link lead to a folder from one moment on, durably."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    aside = link.with_name(f".{link.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    # Relative, so that both may be moved or mounted elsewhere together.
-    aside.symlink_to(os.path.relpath(gallery.resolve(), link.parent.resolve()), target_is_directory=True)
-    aside.replace(link)
-    sync(link.parent)
+    """Let a link lead to a folder from one moment on, durably; raises `ArtifactError` where it cannot be written."""
+    # The name is the same every time, so that what a process leaves that is killed here goes with the next one.
+    aside = link.with_name(f".{link.name}.next")
+    with writing(link):
+        make_folder(link.parent)
+        aside.unlink(missing_ok=True)
+        # Relative, so that both may be moved or mounted elsewhere together.
+        aside.symlink_to(os.path.relpath(gallery.resolve(), link.parent.resolve()), target_is_directory=True)
+        aside.replace(link)
+        sync(link.parent)

@@ -13,7 +13,7 @@ import pytest
 
 from faults.campaign import Campaign, Figures, every_fault, prepared_bench
 from faults.held import caption, first_held
-from faults.operations import LIVING, OPERATIONS, prepare
+from faults.operations import LIVING, OPERATIONS, prepare, script
 from faults.script import GALLERY, Change, Script
 from faults.state import expected_state
 from faults.trial import Bench, Loss
@@ -37,10 +37,18 @@ def test_nothing_is_lost(bench: Bench, operation: str) -> None:
     campaign, figures = Campaign(bench, operation, seed=0), Figures(operation)
     for trial in campaign.moments(1):
         figures.take(*trial)
-    for fault in campaign.faults(3):
+    for fault in campaign.faults(2):
         figures.take(*campaign.at_write(fault))
     assert figures.sentences == []
     assert figures.kills >= 1
+
+
+@pytest.mark.parametrize("kind", [Kind.KILLED, Kind.TORN])
+def test_killed_at_a_write(bench: Bench, kind: Kind) -> None:
+    """The process ends at the write that was named, before it has acknowledged all."""
+    trial = bench.try_out(script("add", bench.prepared), fault=Fault(kind, 15))
+    assert (trial.run.killed, trial.losses) == (True, {})
+    assert trial.run.acknowledged < script("add", bench.prepared).changes
 
 
 def careless(name: str, prepared: Path) -> Script:
