@@ -28,7 +28,8 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(ARGS)
+	@# A thread for each process: the pools of several would wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
 	@$(BIN)/python -m benchmarks $(ARGS)
