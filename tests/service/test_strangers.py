@@ -23,14 +23,14 @@ from test_service_load import busy, limited, until
 from index.items import Modality
 from service.app import create_app
 from service.batching import Admission
-from service.connections import connection
+from service.connections import Door, connection, is_whole_query
 from service.errors import OverloadedError
 from service.patience import Patience
 from service.settings import Limits, Settings
 
 
 @contextmanager
-def listening(limits: Limits) -> Iterator[int]:
+def listening(limits: Limits, door: Door | None = None) -> Iterator[int]:
     """A server with a socket that answers every request with its body's length; gives its port."""
 
     async def measure(scope: Any, receive: Any, send: Any) -> None:
@@ -45,7 +45,7 @@ def listening(limits: Limits) -> Iterator[int]:
 
     config = uvicorn.Config(
         Patience(measure, limits.body_seconds),
-        http=connection(limits),
+        http=connection(limits, door or Door(lambda: False, lambda: None)),
         lifespan="off",
         log_config=None,
         timeout_keep_alive=60,
@@ -112,6 +112,73 @@ def test_a_slow_body_that_comes_in_time() -> None:
             client.sendall(b"ab")
             time.sleep(0.02)
         assert until_closed(client).endswith(b"      10")
+
+
+ASKED = b'{"text": "a"}'
+
+
+def asking(path: str = "/search", body: bytes = ASKED, length: int | None = None, more: str = "") -> bytes:
+    """A request for a search, as a client sends it."""
+    size = len(body) if length is None else length
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\n{more}Content-Length: {size}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (asking(), True),
+        (asking("/galleries/birds/search/text-to-image?x=1"), True),
+        (b"GET /uncertainty?text=a HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        (asking(length=99), False),
+        (asking() + b"POST", False),
+        (asking("/items"), False),
+        (b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n", False),
+        (asking(more="Expect: 100-continue\r\n"), False),
+        (asking(more="connection : close\r\n"), False),
+        (b"POST /search HTTP/1.0\r\n\r\n", False),
+        (b"POST /search HTTP/1.1\r\nHost: a\r\n", False),
+        (b"\r\n\r\n", False),
+    ],
+)
+def test_what_is_turned_away_unread(data: bytes, whole: bool) -> None:
+    """Whole queries that ask for nothing else of the connection; all other bytes are left to the parser."""
+    assert is_whole_query(data) is whole
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    """Whatever comes, the door has an answer; what only begins like a query is none."""
+    assert is_whole_query(data) in (True, False)
+    assert not is_whole_query(asking(length=len(ASKED) + 1 + len(data)) + data)
+
+
+def test_queries_are_turned_away_at_the_door() -> None:
+    """While the server is full a whole query gets a 429 with Retry-After, as often as it comes, on a connection that is
+    kept; half of one, and what is no query, goes the usual way; and with room again everything does.
+    """
+    full, refused = threading.Event(), []
+    with (
+        listening(Limits(), Door(full.is_set, lambda: refused.append(1))) as port,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+
+        def answer(*pieces: bytes) -> bytes:
+            for piece in pieces:
+                client.sendall(piece)
+                time.sleep(0.05)
+            return client.recv(1 << 16)
+
+        assert answer(asking()).startswith(b"HTTP/1.1 200")
+        full.set()
+        for _ in range(2):
+            said = answer(asking())
+            assert said.startswith(b"HTTP/1.1 429") and b"retry-after: 1" in said.lower()
+            assert b"application/problem+json" in said
+        assert answer(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert answer(asking()[:20], asking()[20:]).startswith(b"HTTP/1.1 200")
+        full.clear()
+        assert answer(asking()).startswith(b"HTTP/1.1 200")
+    assert len(refused) == 2
 
 
 def test_connections_have_a_limit() -> None:
