@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -41,11 +41,7 @@ def add(
     threads: Threads = None,
 ) -> None:
     """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
-    pin(threads)
-    loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
-        living.add(_encoded(living, loaded, data, split, skip_bad))
-        _say_state(living)
+    _apply(LivingGallery.add, gallery, (data, split, skip_bad), model, threads)
 
 
 def update(
@@ -60,11 +56,7 @@ def update(
 
     An image keeps its captions, unless the collection has captions of it: then these are all it has.
     """
-    pin(threads)
-    loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
-        living.replace(_encoded(living, loaded, data, split, skip_bad))
-        _say_state(living)
+    _apply(LivingGallery.replace, gallery, (data, split, skip_bad), model, threads)
 
 
 def remove(
@@ -101,6 +93,21 @@ def verify_command(gallery: GalleryFolder) -> None:
 
 def _model(gallery: Path, model: Path | None) -> LoadedModel:
     return checkpoint.load(model or gallery / read_manifest(gallery).model)
+
+
+def _apply(
+    change: Callable[[LivingGallery, Sequence[Addition]], None],
+    gallery: Path,
+    collection: tuple[Path, str | None, bool],
+    model: Path | None,
+    threads: int | None,
+) -> None:
+    """Change a gallery by all of a collection: its folder, the split, and whether bad lines are left out."""
+    pin(threads)
+    loaded = _model(gallery, model)
+    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+        change(living, _encoded(living, loaded, *collection))
+        _say_state(living)
 
 
 def _encoded(
