@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from corpus.read import read
 from index.build import build
+from index.publish import point
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing, encode_png
@@ -84,6 +85,14 @@ def own(gallery: Path, tmp_path: Path) -> Path:
     """A copy of the gallery with its model, to be changed."""
     shutil.copytree(gallery.parent, tmp_path / "own")
     return tmp_path / "own" / "gallery"
+
+
+@pytest.fixture
+def link(own: Path, another: Path, tmp_path: Path) -> Path:
+    """A link that leads to the usual gallery; another one lies beside it."""
+    shutil.copytree(another.parent, tmp_path / "next")
+    point(tmp_path / "live", own)
+    return tmp_path / "live"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from email.message import Message
@@ -17,18 +16,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cli import publish
-from index.publish import point
 from models.errors import ConfigError
 from service.app import create_app
 from service.settings import Settings
-
-
-@pytest.fixture
-def link(own: Path, another: Path, tmp_path: Path) -> Path:
-    """A link that leads to the usual gallery; another one lies beside it."""
-    shutil.copytree(another.parent, tmp_path / "next")
-    point(tmp_path / "live", own)
-    return tmp_path / "live"
 
 
 @pytest.fixture

@@ -31,14 +31,6 @@ from service.settings import Settings
 
 
 @pytest.fixture
-def link(own: Path, another: Path, tmp_path: Path) -> Path:
-    """A link that leads to the usual gallery; another one lies beside it."""
-    shutil.copytree(another.parent, tmp_path / "next")
-    point(tmp_path / "live", own)
-    return tmp_path / "live"
-
-
-@pytest.fixture
 def client(settings: Settings, link: Path) -> Iterator[TestClient]:
     """Serves what the link leads to."""
     app = create_app(settings.model_copy(update={"gallery": link}))
