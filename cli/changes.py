@@ -14,8 +14,10 @@ from index.additions import encode_corpus
 from index.build import match_heads
 from index.changes import Addition
 from index.embedding import Progress
-from index.living import LivingGallery
+from index.gallery_contract import ChangingGallery
+from index.items import Modality
 from index.manifest import read_manifest
+from index.opening import open_for_changes
 from index.room import amount
 from index.threads import pin
 from index.verify import verify
@@ -41,7 +43,7 @@ def add(
     threads: Threads = None,
 ) -> None:
     """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
-    _apply(LivingGallery.add, gallery, (data, split, skip_bad), model, threads)
+    _apply(lambda living, items: living.add(items), gallery, (data, split, skip_bad), model, threads)
 
 
 def update(
@@ -56,7 +58,7 @@ def update(
 
     An image keeps its captions, unless the collection has captions of it: then these are all it has.
     """
-    _apply(LivingGallery.replace, gallery, (data, split, skip_bad), model, threads)
+    _apply(lambda living, items: living.replace(items), gallery, (data, split, skip_bad), model, threads)
 
 
 def remove(
@@ -64,7 +66,7 @@ def remove(
     ids: Annotated[list[str], typer.Argument(help="Of images, whose captions go with them, or of captions.")],
 ) -> None:
     """Remove items from a gallery, all or none."""
-    with LivingGallery.open(gallery) as living:
+    with open_for_changes(gallery) as living:
         living.remove(ids)
         _say_state(living)
 
@@ -73,7 +75,7 @@ def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None
     """Build a gallery anew with its changes; nothing is encoded. Interrupted, it leaves the gallery as it was."""
     pin(threads)
     loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+    with open_for_changes(gallery, model=loaded.fingerprint) as living:
         living.compact(match_heads(loaded), say)
         _say_state(living)
 
@@ -96,7 +98,7 @@ def _model(gallery: Path, model: Path | None) -> LoadedModel:
 
 
 def _apply(
-    change: Callable[[LivingGallery, Sequence[Addition]], None],
+    change: Callable[[ChangingGallery, Sequence[Addition]], None],
     gallery: Path,
     collection: tuple[Path, str | None, bool],
     model: Path | None,
@@ -105,13 +107,13 @@ def _apply(
     """Change a gallery by all of a collection: its folder, the split, and whether bad lines are left out."""
     pin(threads)
     loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+    with open_for_changes(gallery, model=loaded.fingerprint) as living:
         change(living, _encoded(living, loaded, *collection))
         _say_state(living)
 
 
 def _encoded(
-    living: LivingGallery, model: LoadedModel, data: Path, split: str | None, skip_bad: bool
+    living: ChangingGallery, model: LoadedModel, data: Path, split: str | None, skip_bad: bool
 ) -> tuple[Addition, ...]:
     """A collection, encoded with a progress bar."""
     corpus = read(data, skip_bad=skip_bad)
@@ -130,8 +132,8 @@ def _encoded(
     return found
 
 
-def _say_state(living: LivingGallery) -> None:
-    counts = ", ".join(f"{count:,} {modality}s" for modality, count in living.gallery.manifest.counts.items())
+def _say_state(living: ChangingGallery) -> None:
+    counts = ", ".join(f"{living.gallery.count(modality):,} {modality}s" for modality in Modality)
     pending = living.pending
     say(
         f"The gallery has {counts}; since it was built {pending.added:,} items came and {pending.removed:,} went "

@@ -20,6 +20,7 @@ from index.manifest import Manifest
 from index.room import GIB
 from index.shortlist_choice import MEASURED, Wanted
 from index.storage import Storage
+from index.store_address import StoreAddress
 from index.threads import pin
 from models import checkpoint
 from models.errors import ConfigError
@@ -47,14 +48,19 @@ def build_command(
         Storage | None,
         typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where the items go, as milvus://HOST:19530/COLLECTION; without it into the folder."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
     pin(threads)
+    address = None if store is None else StoreAddress.parse(store)
     wanted = Wanted(kind, over, recall, memory_bytes(memory))
     corpus = read(data, skip_bad=skip_bad)
     part = corpus if split is None else corpus.split(split)
-    show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage), out)
+    show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, address), out)
 
 
 @app.command("info")
@@ -92,6 +98,7 @@ def build_gallery(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
+    store: StoreAddress | None = None,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
@@ -108,6 +115,7 @@ def build_gallery(
             batch=batch,
             shortlist=shortlist,
             storage=storage,
+            store=store,
             progress=report,
             tell=say,
         )
@@ -131,4 +139,5 @@ def show_build(manifest: Manifest, out: Path) -> None:
         say(f"{modality}: {manifest.storage[modality].verdict}")
         record = manifest.shortlists[modality]
         say(f"{modality}: shortlist {record.kind}. {record.why} {record.verdict}")
-    say(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")
+    where = out if manifest.store is None else f"{manifest.store.address}, and what serves it in {out}"
+    say(f"The gallery is in {where}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,8 @@ from rich.table import Table
 
 from cli.show import CONSOLE, say
 from index.filter_form import read
-from index.gallery import Gallery
 from index.manifest import read_manifest
+from index.opening import open_gallery
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from models import checkpoint
@@ -52,7 +53,7 @@ def command(
         filter=None if filter_ is None else read(filter_),
     )
     loaded = checkpoint.load(model or gallery / read_manifest(gallery).model)
-    with Gallery.open(gallery, model=loaded.fingerprint) as opened:
+    with closing(open_gallery(gallery, model=loaded.fingerprint)) as opened:
         encoder = loaded.encoder
         if text is not None:
             direction, query = Direction.TEXT_TO_IMAGE, encoder.encode_texts([check(text)])

@@ -16,11 +16,13 @@ from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.lock import locked
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
+from index.milvus.upload import upload, wanted_in_store
 from index.retriever import ANSWERS
 from index.room import require_disk
 from index.shards import workspace
 from index.shortlist_choice import MEASURED, Wanted, choose
 from index.storage import Storage
+from index.store_address import StoreAddress
 from models.artifact import publish, read_json, writing
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, ConfigError, CorpusError
@@ -38,6 +40,7 @@ def build(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
+    store: StoreAddress | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
@@ -56,6 +59,7 @@ def build(
             the calibrated ones where it has them.
         storage: how Gaussians are stored; without it each modality has the smallest that changes no match probability
             by more than 0.001.
+        store: where its items go; without it they stay in the folder.
         progress: called after every batch.
         tell: told, in sentences, what takes long after the last batch.
 
@@ -66,13 +70,16 @@ def build(
         LockedError: another process changes the gallery that is there, and would lose its changes.
         ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
             there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
-            match probabilities too much, and what is encoded is kept for another one.
+            match probabilities too much, and what is encoded is kept for another one; or the store holds another
+            gallery.
+        UnavailableError: the store does not answer; what is encoded is kept.
     """
     _require_one_embedding(model)
     out = out.resolve()
     _require_replaceable(out)
     _require_distinct_ids(corpus)
-    plan = _plan(model, corpus, out, Parameters(batch, shortlist, THUMBNAIL_SIDE, storage))
+    wanted = shortlist if store is None else wanted_in_store(shortlist, _items(corpus), model.encoder.config.embed_dim)
+    plan = _plan(model, corpus, out, Parameters(batch, wanted, THUMBNAIL_SIDE, storage))
     origin = Origin(
         os.path.relpath(model.directory.resolve(), out),
         model.fingerprint,
@@ -86,6 +93,9 @@ def build(
         finished = _empty_folder(space.directory / "gallery")
         shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
         manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
+        if store is not None:
+            built, finished = finished, _empty_folder(space.directory / "folder")
+            manifest = upload(built, store, finished, tell)
         publish(finished, out)
     return manifest
 
@@ -108,6 +118,11 @@ def _shards_depend_on(origin: Origin, parameters: Parameters) -> dict[str, Any]:
     """What has to be the same for finished shards to be taken up: not what is made of them later."""
     shards = {"batch": parameters.batch, "thumbnail_side": parameters.thumbnail_side}
     return {"schema": SCHEMA, **asdict(origin), **shards}
+
+
+def _items(corpus: Corpus) -> int:
+    """How many items a corpus has, of both modalities."""
+    return sum(1 + len(entry.captions) for entry in corpus.entries)
 
 
 def _skipped(corpus: Corpus) -> Iterator[LeftOut]:

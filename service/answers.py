@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from index.gallery import Uncertainty
 from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
 from index.retriever import Hit
 from index.shortlist_loss import Space
+from index.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.runtimes.runtime import Network, Runtime
 from service.engine import Answer, Described, EncodedQuery, Engine

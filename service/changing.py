@@ -10,8 +10,8 @@ from typing import Final
 from torch import Tensor
 
 from index.changes import Addition
+from index.gallery_contract import ChangingGallery
 from index.items import Item, Modality
-from index.living import LivingGallery
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.image import frame, normalise, thumbnail
@@ -47,7 +47,7 @@ async def encode(engine: Engine, new: NewItems) -> tuple[Addition, ...]:
         return *images, *await _encode_captions(engine, new.captions)
 
 
-async def make(engine: Engine, change: Callable[[LivingGallery], None], settings: Settings) -> None:
+async def make(engine: Engine, change: Callable[[ChangingGallery], None], settings: Settings) -> None:
     """Make a change; returns when it is on the disk, and goes on to its end though the caller is cancelled.
 
     Raises:
@@ -67,7 +67,7 @@ def describe(engine: Engine, additions: Sequence[Addition]) -> tuple[Described, 
     )
 
 
-def _make(engine: Engine, change: Callable[[LivingGallery], None]) -> None:
+def _make(engine: Engine, change: Callable[[ChangingGallery], None]) -> None:
     try:
         change(engine.holding.changeable())
     except ArtifactError as error:

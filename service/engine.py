@@ -14,10 +14,11 @@ import numpy as np
 from torch import Tensor
 
 from index.build import match_heads
-from index.gallery import Gallery, Uncertainty
+from index.gallery_contract import GalleryState
 from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
+from index.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
@@ -184,7 +185,7 @@ class Engine:
         return engine
 
     @property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> GalleryState:
         """Its state at this moment."""
         return self.holding.gallery
 
@@ -192,6 +193,10 @@ class Engine:
     def fingerprint(self) -> str:
         """Of the gallery."""
         return self.gallery.fingerprint
+
+    def check(self) -> None:
+        """Raise `UnavailableError` where what the gallery lies in does not answer."""
+        self.holding.check()
 
     def close(self) -> None:
         """Finish what is queued, where no other gallery needs the model, and close the gallery."""
@@ -270,7 +275,7 @@ class Engine:
             case ImageQuery(data):
                 return await self._encode_image(data, clock)
             case ItemQuery(identifier, modality):
-                return self._encode_item(identifier, modality)
+                return await self.workers.search(self._encode_item, identifier, modality)
 
     def compact_if_due(self, wanted: Compaction) -> None:
         """Have the gallery built anew in the background, if it has many changes."""
@@ -345,7 +350,7 @@ def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | 
     return Holding.open(directory, model.fingerprint, writable)
 
 
-def _find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
+def _find(gallery: GalleryState, identifier: str) -> tuple[Modality, int]:
     found = gallery.find(identifier)
     if found is None:
         raise UnknownItemError(
@@ -354,7 +359,7 @@ def _find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
     return found
 
 
-def _described(gallery: Gallery, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
+def _described(gallery: GalleryState, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
     items = gallery.items(modality, rows)
     uncertainties = gallery.uncertainties(modality, gallery.gaussians(modality, rows))
     return tuple(map(Described, items, uncertainties))
