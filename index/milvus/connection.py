@@ -1,7 +1,7 @@
 """A collection of a Milvus server, over gRPC. The one module that imports pymilvus.
 
-Every call ends in a time. One that finds nobody is made again while there is time for it, which is safe: reading changes
-nothing, and what is written has a key, so that written twice it is there once. Whatever else goes wrong is an
+Every call ends in a time. One that finds nobody is made again while there is time for it, which is safe: reading
+changes nothing, and what is written has a key, so that written twice it is there once. Whatever else goes wrong is an
 `UnavailableError` too, so that no search answers with what a part of the server said.
 """
 
@@ -43,8 +43,9 @@ _NOBODY: Final = 2
 """Of pymilvus's errors, that it could not connect."""
 _PARAMETER: Final = 1100
 """Of Milvus's errors, that a request makes no sense, whichever server is asked."""
+FLAT: Final = "flat"
 _INDEXES: Final = {
-    "flat": {"index_type": "FLAT", "params": {}},
+    FLAT: {"index_type": "FLAT", "params": {}},
     # As `index.shortlist.GraphShortlist` builds it.
     "hnsw": {"index_type": "HNSW", "params": {"M": 16, "efConstruction": 100}},
 }
@@ -103,26 +104,25 @@ class Collection:
     def search(
         self, modality: Modality, point: Floats, n: int, effort: int, expression: str, fields: Sequence[str]
     ) -> list[Fields]:
-        """The entities whose points are nearest to one, `MOST` at most.
+        """The entities whose points are nearest to one; a graph may find fewer than there are.
 
         Args:
             modality: that they are of.
             point: [dim].
-            n: how many.
+            n: how many, one at least and `MOST` at most.
             effort: nodes of a graph that are kept in sight, n at least; without meaning for the flat kind.
             expression: true of those that may be found; "" for all.
             fields: that are wanted.
         """
-        limit = min(n, MOST)
         found = self._call(
             "search",
             data=[point],
             anns_field="point",
-            limit=limit,
+            limit=n,
             filter=expression,
             partition_names=[modality.value],
             output_fields=list(fields),
-            search_params={"metric_type": "L2", "params": {"ef": max(effort, limit)}},
+            search_params={"metric_type": "L2", "params": {"ef": max(effort, n)}},
             consistency_level=CONSISTENCY,
         )
         return [hit["entity"] for hit in found[0]]

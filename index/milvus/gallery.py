@@ -17,8 +17,9 @@ from index.catalogue import Pending
 from index.filters import Filter
 from index.items import Item, Modality
 from index.manifest import Manifest, read_manifest
-from index.milvus.connection import MOST, Collection
+from index.milvus.connection import FLAT, MOST, Collection
 from index.milvus.facts import any_of, digest, expression, is_exact
+from index.milvus.nearest import nearest
 from index.milvus.record import (
     DESCRIBED,
     GAUSSIAN,
@@ -33,7 +34,6 @@ from index.milvus.record import (
     picture_of,
 )
 from index.ranking import Floats, Rows
-from index.shortlist import nearest_of
 from index.storage import Coding, Gaussians, Storage
 from index.store_address import StoreAddress
 from index.uncertainty import Uncertainty, uncertainties
@@ -180,12 +180,9 @@ class Moment:
         Raises:
             UnsupportedError: more are wanted than Milvus gives at once.
         """
-        point = np.append(mean.numpy(), np.float32(0))
-        entities = self._searched(modality, point, n, allowed)
-        points = np.array([each["point"] for each in entities], np.float32).reshape(-1, len(point))
-        rows = np.array([each["row"] for each in entities], np.int64)
+        entities = self._searched(modality, np.append(mean.numpy(), np.float32(0)), n, allowed)
         self._keep(modality, entities)
-        return nearest_of(points, rows, point, n).rows
+        return np.array([each["row"] for each in entities], np.int64)
 
     def _searched(self, modality: Modality, point: Floats, n: int, wanted: Filter) -> list[Fields]:
         """The entities nearest to a point that a filter lets through: n, or all there are.
@@ -193,10 +190,12 @@ class Moment:
         What Milvus cannot tell apart is looked at again here, and asked for again where too few are left.
         """
         exact, asked = is_exact(wanted), n
-        effort = self.manifest.shortlists[modality].effort.reach
+        record = self.manifest.shortlists[modality]
         fields = (*ITEM, *GAUSSIAN, *(() if exact else DESCRIBED))
         while True:
-            found = self._collection.search(modality, point, asked, effort, expression(wanted), fields)
+            found = nearest(
+                self._collection, modality, point, asked, record.effort, expression(wanted), fields, record.kind == FLAT
+            )
             kept = found if exact else [each for each in found if _matches(wanted, modality, each)]
             if len(kept) >= n or len(found) < min(asked, MOST):
                 return kept[:n]
