@@ -127,7 +127,7 @@ def test_a_large_picture_comes_back_whole(gallery_of: GalleryOf, placed: Placed)
 # Filters
 
 
-@settings(suppress_health_check=list(HealthCheck), max_examples=8, deadline=None)
+@settings(suppress_health_check=list(HealthCheck), max_examples=5, deadline=None)
 @given(st.lists(filtering.metas, min_size=4, max_size=4), st.data())
 def test_filters_mean_the_same(
     gallery_of: GalleryOf, placed: Placed, metas: list[dict[str, Any]], data: st.DataObject
@@ -193,7 +193,7 @@ def found(gallery: Any, options: SearchOptions) -> list[list[tuple[Item, float, 
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=6, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
 @given(
     st.lists(changing.changes(), min_size=1, max_size=8),
     st.lists(changing.filters, min_size=1, max_size=6),
