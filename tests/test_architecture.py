@@ -47,6 +47,8 @@ FORBIDDEN: Final = (
     ("cli/wrong.py", "import jinja2"),
     ("service/wrong.py", "import onnxruntime"),
     ("models/wrong.py", "import openvino"),
+    ("index/wrong.py", "import pymilvus"),
+    ("service/wrong.py", "import grpc"),
 )
 
 
@@ -92,6 +94,7 @@ def skeleton(folder: Path) -> Path:
     (folder / "models" / "image.py").write_text("import PIL\n")
     (folder / "models" / "runtimes" / "onnx_runtime.py").write_text("import onnxruntime\n")
     (folder / "models" / "runtimes" / "openvino_runtime.py").write_text("import openvino\n")
+    (folder / "index" / "milvus" / "connection.py").write_text("import grpc, pymilvus\n")
     (folder / "evaluation" / "reports" / "plots.py").write_text("import matplotlib\n")
     (folder / "evaluation" / "reports" / "page.py").write_text("import jinja2\n")
     shutil.copy(ROOT / "pyproject.toml", folder)
