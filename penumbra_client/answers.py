@@ -1,0 +1,205 @@
+"""What a server answers with. The meaning and range of each field stand in the server's own /docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Modality = Literal["image", "text"]
+Order = Literal["desc", "asc"]
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How sure the model is of one instance."""
+
+    sigma: float
+    """Geometric mean of the standard deviations, above 0."""
+    log_det_covariance: float
+    total_variance: float
+    percentile: float | None
+    """Share of the gallery's items of this modality with a smaller sigma, 0 to 100; None without any."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was asked, as it was understood."""
+
+    modality: Modality
+    text: str | None
+    id: str | None
+    unknown_words: tuple[str, ...]
+    uncertainty: Uncertainty
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One item that may match."""
+
+    rank: int
+    """From 1."""
+    id: str
+    modality: Modality
+    text: str | None
+    image_url: str | None
+    mean_distance: float
+    match_probability: float
+    """0 to 1, calibrated where the model has a calibration."""
+    standard_error: float | None
+    """What sampling leaves in it; 0 unless sampled, None for one sample a side."""
+    raw_match_probability: float
+    uncertainty: Uncertainty
+
+
+@dataclass(frozen=True)
+class NoMatch:
+    """Why nothing in the gallery is to be taken for an answer."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Fingerprints:
+    """What computed an answer, and over what."""
+
+    model: str
+    gallery: str
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """The answer to a search."""
+
+    query: Query
+    direction: str
+    results: tuple[Hit, ...]
+    """By match probability; by mean distance with rerank = none."""
+    expected_matches: float
+    ranked: int
+    familiarity: float | None
+    no_match: NoMatch | None
+    """Results may be there all the same; None when something may be taken for an answer."""
+    calibrated: bool
+    fingerprints: Fingerprints
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a gallery."""
+
+    id: str
+    modality: Modality
+    text: str | None
+    image_id: str | None
+    image_url: str | None
+    label: str | None
+    meta: Mapping[str, Any]
+    uncertainty: Uncertainty
+
+
+@dataclass(frozen=True)
+class ItemList:
+    """A page of items in the order of their uncertainty."""
+
+    modality: Modality
+    order: Order
+    total: int
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What came into a gallery."""
+
+    items: tuple[Item, ...]
+    fingerprints: Fingerprints
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What came of the last try to replace a gallery."""
+
+    at: str
+    outcome: str
+    before: str
+    after: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """That queries may be sent, and the galleries whose last replacement was refused, with the reason."""
+
+    status: str
+    refused_swaps: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that answers."""
+
+    fingerprint: str
+    embed_dim: int
+    backbone: str
+    words: int
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Which items get a probability."""
+
+    kind: str
+    over: str
+    size: int
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The gallery that is searched."""
+
+    fingerprint: str
+    counts: Mapping[str, int]
+    created: str
+    shortlists: Mapping[str, Shortlist]
+    variances: Mapping[str, str]
+    storage: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Served:
+    """One of a server's galleries."""
+
+    default: bool
+    fingerprints: Fingerprints
+    counts: Mapping[str, int]
+    last_swap: Swap | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a request may ask for: of these, those that one request can reach."""
+
+    bytes: int
+    pixels: int
+    characters: int
+    top_k: int
+    shortlist: int
+    samples: int
+    changes: int
+    deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a server is."""
+
+    version: str
+    model: Model
+    gallery: Gallery
+    galleries: Mapping[str, Served]
+    threads: int
+    limits: Limits
