@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from cli.completion import galleries
+from cli.server import connect
 from cli.show import say
 from index.gallery import Gallery
 from index.publish import point, publish
 from models.errors import ArtifactError, ConfigError
-from penumbra_client import Client, ClientError, ConflictError, ProblemError
+from penumbra_client import ClientError, ConflictError, ProblemError
 
-KEY: Final = "PENUMBRA_API_KEY"
 PATIENCE: Final = 600
 """Seconds that a server may take to open and warm a gallery."""
 
 
 def command(
-    gallery: Annotated[Path, typer.Argument(help="The folder of the gallery that is to be served.")],
+    gallery: Annotated[
+        Path, typer.Argument(help="The folder of the gallery that is to be served.", autocompletion=galleries)
+    ],
     to: Annotated[Path, typer.Option(help="The link that `penumbra serve` was given; made if it is not there.")],
     server: Annotated[
         str | None,
@@ -60,7 +62,7 @@ def _warn_of_changes(before: Path) -> None:
 def _switch(server: str, link: Path, before: Path | None) -> None:
     """Have the server switch; when it refuses, the link leads back."""
     try:
-        with Client(server, key=os.environ.get(KEY), timeout=PATIENCE) as client:
+        with connect(server, PATIENCE) as client:
             swap = client.reload()
     except ConflictError as error:
         if before is not None:

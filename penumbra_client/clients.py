@@ -127,7 +127,7 @@ class Client(_Asking):
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self._options = Options(key, gallery, retries=retries or Retries())
-        self._http = httpx2.Client(base_url=url, timeout=timeout, transport=transport)
+        self._http = httpx2.Client(base_url=_address(url), timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -184,7 +184,7 @@ class AsyncClient(_Asking):
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._options = Options(key, gallery, retries=retries or Retries())
-        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout, transport=transport)
+        self._http = httpx2.AsyncClient(base_url=_address(url), timeout=timeout, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,6 +215,12 @@ class AsyncClient(_Asking):
             return _reply(await self._http.request(**_as_httpx(step)))
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             return _unreachable(error, self._http.base_url)
+
+
+def _address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise UnreachableError(f"{url!r} is no address of a server: write it as http://127.0.0.1:8000.", sent=False)
+    return url
 
 
 def _as_httpx(request: Request) -> dict[str, Any]:

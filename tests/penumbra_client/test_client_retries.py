@@ -203,6 +203,13 @@ def test_an_address_with_a_path() -> None:
     assert server.asked[0].url.path == "/penumbra/readyz"
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_an_address_without_a_protocol(kind: type[Client] | type[AsyncClient]) -> None:
+    """Is told at once."""
+    with pytest.raises(UnreachableError, match="'localhost:8000' is no address"):
+        kind("localhost:8000")
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"status": 1}', b'{"status": true}', b"null"])
 def test_what_is_not_penumbra_is_named(body: bytes) -> None:
     """An answer that cannot be read is an error of the client's, not a KeyError somewhere."""

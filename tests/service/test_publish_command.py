@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from cli import publish
+from cli import publish, server
 from models.errors import ConfigError
 from penumbra_client import Client, Retries
 from service.app import create_app
@@ -29,7 +29,7 @@ def client(settings: Settings, link: Path, monkeypatch: pytest.MonkeyPatch) -> I
             return httpx2.Response(answer.status_code, content=answer.content)
 
         once = {"transport": httpx2.MockTransport(reach), "retries": Retries(most=0)}
-        monkeypatch.setattr(publish, "Client", partial(Client, **once))
+        monkeypatch.setattr(server, "Client", partial(Client, **once))
         yield client
 
 
