@@ -81,17 +81,8 @@ def rounded(value: Any) -> Any:
 @pytest.mark.parametrize("rerank", ["sampled", "closed_form", "none"])
 def test_a_gallery_answers_like_its_server(gallery: Path, penumbra: Penumbra, service: TestClient, rerank: str) -> None:
     """The JSON of a folder, that of the command with --server, and the answer over HTTP are the same."""
-    asked = (
-        "--text",
-        "a red thing",
-        "--top-k",
-        2,
-        "--rerank",
-        rerank,
-        "--filter",
-        '{"id": {"in": ["i0", "i2"]}}',
-        "--json",
-    )
+    filter_ = '{"id": {"in": ["i0", "i2"]}}'
+    asked = ("--text", "a red thing", "--top-k", 2, "--rerank", rerank, "--filter", filter_, "--json")
     code, local, _ = penumbra(gallery, *asked)
     assert code == 0
     code, remote, _ = penumbra("--server", "http://here", *asked)
