@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from index.gallery import Uncertainty
 from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
+from index.projection import Projection, Spot
 from index.retriever import Hit
 from index.shortlist_loss import Space
 from models.calibration import Direction
@@ -120,6 +121,35 @@ class NoMatchAnswer(BaseModel):
         return cls(reason=found.reason, detail=found.detail)
 
 
+class SpotAnswer(BaseModel):
+    """A Gaussian in the plane of a projection."""
+
+    x: Rounded = Field(description="Of its mean, along the first principal component of the means.")
+    y: Rounded = Field(description="Of its mean, along the second.")
+    covariance: tuple[Rounded, Rounded, Rounded] = Field(
+        description="Its projected covariance: of x with x, of x with y, of y with y."
+    )
+
+    @classmethod
+    def of(cls, spot: Spot) -> Self:
+        """From the index's value."""
+        return cls(**asdict(spot))
+
+
+class ProjectionAnswer(BaseModel):
+    """Where a query and its answers lie in a plane."""
+
+    explained: Rounded = Field(description="Share of the means' variance that the plane holds, 0 to 1.")
+    query: SpotAnswer
+    results: list[SpotAnswer] = Field(description="In the order of the results.")
+
+    @classmethod
+    def of(cls, found: Projection) -> Self:
+        """From the index's value."""
+        results = [SpotAnswer.of(spot) for spot in found.items]
+        return cls(explained=found.explained, query=SpotAnswer.of(found.query), results=results)
+
+
 class Fingerprints(BaseModel):
     """What computed an answer, and over what."""
 
@@ -147,6 +177,9 @@ class SearchAnswer(BaseModel):
     no_match: NoMatchAnswer | None = Field(
         description="Why nothing here is to be taken for an answer, results or not; null when something may be."
     )
+    projection: ProjectionAnswer | None = Field(
+        description="By principal component analysis of the means of query and results; null unless asked for."
+    )
     calibrated: bool = Field(description="Whether probabilities come from a head fitted on held-out pairs.")
     fingerprints: Fingerprints
 
@@ -162,6 +195,7 @@ class SearchAnswer(BaseModel):
             ranked=result.ranked,
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
+            projection=ProjectionAnswer.of(result.projection) if result.projection else None,
             calibrated=result.calibrated,
             fingerprints=Fingerprints(model=engine.model.fingerprint, gallery=result.gallery),
         )

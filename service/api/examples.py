@@ -36,6 +36,7 @@ TEXT_SEARCHES: Final[dict[str, Example]] = {
             "samples": 7,
             "seed": 0,
             "min_match_probability": 0.5,
+            "projection": True,
             "filter": dict(EXAMPLE),
         },
     },
@@ -61,6 +62,11 @@ def _search(query: dict[str, Any], direction: str, hit: dict[str, Any]) -> dict[
         "ranked": 200,
         "familiarity": 0.614231,
         "no_match": None,
+        "projection": {
+            "explained": 0.871204,
+            "query": {"x": -0.180022, "y": 0.02107, "covariance": [0.004101, -0.000013, 0.003987]},
+            "results": [{"x": 0.180022, "y": -0.02107, "covariance": [0.001702, 0.000004, 0.001688]}],
+        },
         "calibrated": True,
         "fingerprints": _FINGERPRINTS,
     }

@@ -212,3 +212,15 @@ def test_timings_stand_in_a_header(client: TestClient) -> None:
     stages = [each.split(";dur=")[0] for each in response.headers["Server-Timing"].split(", ")]
     assert stages[:3] == ["decode", "encode", "search"]
     assert "timing" not in response.text
+
+
+def test_a_projection_is_there_when_asked_for(client: TestClient) -> None:
+    """Both searches give a spot for the query and one for each result, and null unless asked."""
+    text = {"text": "a ring", "top_k": 5}
+    plain = client.post("/search/text-to-image", json=text).json()
+    shown = client.post("/search/text-to-image", json={**text, "projection": True}).json()
+    assert plain == {**shown, "projection": None}
+    assert len(shown["projection"]["results"]) == 5
+    form = {"image_id": "plain", "projection": "true", "min_match_probability": "1"}
+    nothing = client.post("/search/image-to-text", data=form).json()["projection"]
+    assert (nothing["results"], nothing["explained"], nothing["query"]["x"]) == ([], 1, 0)
