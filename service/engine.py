@@ -226,7 +226,7 @@ class Engine:
     def describe(self, identifier: str) -> Described:
         """An item; raises `UnknownItemError`."""
         gallery = self.gallery
-        modality, row = _find(gallery, identifier)
+        modality, row = find(gallery, identifier)
         return _described(gallery, modality, [row])[0]
 
     def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
@@ -240,7 +240,7 @@ class Engine:
         gallery = self.gallery
         jpeg = gallery.picture(identifier)
         if jpeg is None:
-            _find(gallery, identifier)
+            find(gallery, identifier)
             raise WrongModalityError(f"The item {identifier!r} is a text and has no picture; name an image.")
         return jpeg
 
@@ -294,7 +294,7 @@ class Engine:
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
         gallery = self.gallery
-        modality, row = _find(gallery, identifier)
+        modality, row = find(gallery, identifier)
         if wanted not in (None, modality):
             raise WrongModalityError(
                 f"The item {identifier!r} is of modality {modality.value}; name one of modality {wanted}."
@@ -345,7 +345,8 @@ def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | 
     return Holding.open(directory, model.fingerprint, writable)
 
 
-def _find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
+def find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
+    """The modality and the row of an item; raises `UnknownItemError`."""
     found = gallery.find(identifier)
     if found is None:
         raise UnknownItemError(

@@ -101,6 +101,29 @@ IMAGE_SEARCH: Final = (
 )
 UNCERTAINTY: Final = _TEXT_QUERY
 IMAGE_UNCERTAINTY: Final = _IMAGE_QUERY
+TEXT_ATTENTION: Final[dict[str, Any]] = {
+    "modality": "text",
+    "text": "a zorbly star",
+    "id": None,
+    "unknown_words": ["zorbly"],
+    "words": ["a", "zorbly", "star"],
+    "grid": None,
+    "area": None,
+    "mean": [0.041, 0.102, 0.857],
+    "variance": [0.31, 0.27, 0.42],
+    "marks": {"mean": 0.083112, "variance": 0.204417},
+}
+IMAGE_ATTENTION: Final[dict[str, Any]] = {
+    **_IMAGE,
+    "id": None,
+    "unknown_words": [],
+    "words": None,
+    "grid": {"height": 2, "width": 2},
+    "area": {"left": 0.0625, "top": 0.0625, "width": 0.875, "height": 0.875},
+    "mean": [0.1, 0.6, 0.1, 0.2],
+    "variance": [0.3, 0.2, 0.3, 0.2],
+    "marks": None,
+}
 ITEM: Final = {
     "id": "scene-00007",
     **_IMAGE,

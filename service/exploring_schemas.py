@@ -1,0 +1,26 @@
+"""What questions about the model and the gallery look like, beside searches."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from service.schemas import Strict
+
+
+class AttentionQuestion(Strict):
+    """One of two: the attention over a text, or over an item of the gallery."""
+
+    text: str | None = Field(None, description="A text, from 1 character to the limit in /info.")
+    id: str | None = Field(
+        None,
+        description="The id of an item of the gallery, of either modality; of an image the stored picture is looked "
+        "at, not the file that it was made from.",
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if (self.text is None) == (self.id is None):
+            raise ValueError("Give exactly one of text and id.")
+        return self
