@@ -82,5 +82,5 @@ def _widest(variance: Tensor, axes: Tensor) -> Tensor:
     """The axes that are missing where means span no plane: at right angles, along most of a variance [dim]."""
     outside = torch.eye(len(variance), dtype=variance.dtype) - axes.mT @ axes
     # In rising order of the variance.
-    vectors = torch.linalg.eigh(outside * variance @ outside).eigenvectors
+    vectors: Tensor = torch.linalg.eigh(outside * variance @ outside).eigenvectors
     return vectors.mT.flip(0)[: AXES - len(axes)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +34,8 @@ ASKS: Final[Mapping[Modality, Direction]] = {
     Modality.IMAGE: Direction.IMAGE_TO_TEXT,
 }
 """The direction of search that a query of each modality asks for."""
+TOGETHER: Final = 8
+"""Inputs of one request that wait for the encoder at once, so that those of others come in between."""
 
 
 @dataclass(frozen=True)
@@ -227,13 +229,13 @@ class Engine:
         """An item; raises `UnknownItemError`."""
         gallery = self.gallery
         modality, row = find(gallery, identifier)
-        return _described(gallery, modality, [row])[0]
+        return described(gallery, modality, [row])[0]
 
     def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
         """Items of a modality in the order of their σ."""
         gallery = self.gallery
         rows = gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
-        return _described(gallery, modality, [int(row) for row in rows])
+        return described(gallery, modality, [int(row) for row in rows])
 
     def picture(self, identifier: str) -> bytes:
         """The JPEG of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
@@ -283,14 +285,14 @@ class Engine:
         with clock.time("encode"):
             gaussian = await self.in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
         unknown = encoder.vocabulary.unknown(text)
-        return self._encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
+        return self.encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
 
     async def _encode_image(self, data: bytes, clock: Clock) -> EncodedQuery:
         with clock.time("decode"):
             pixels = await self.workers.decode(self._normalised, data)
         with clock.time("encode"):
             gaussian = await self.in_batch(Modality.IMAGE, pixels)
-        return self._encoded(Modality.IMAGE, gaussian)
+        return self.encoded(Modality.IMAGE, gaussian)
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
         gallery = self.gallery
@@ -299,10 +301,10 @@ class Engine:
             raise WrongModalityError(
                 f"The item {identifier!r} is of modality {modality.value}; name one of modality {wanted}."
             )
-        return self._encoded(modality, gallery.gaussians(modality, [row]), id=identifier)
+        return self.encoded(modality, gallery.gaussians(modality, [row]), id=identifier)
 
-    def _encoded(self, modality: Modality, gaussian: Gaussian, **understood: Any) -> EncodedQuery:
-        """Of a Gaussian [1, dim]; a query is compared with the items of its own modality."""
+    def encoded(self, modality: Modality, gaussian: Gaussian, **understood: Any) -> EncodedQuery:
+        """The query of a Gaussian [1, dim]; it is compared with the items of its own modality."""
         local = gaussian.to("cpu")
         [uncertainty] = self.gallery.uncertainties(modality, local)
         return EncodedQuery(modality, local[0], uncertainty, **understood)
@@ -336,6 +338,14 @@ class Engine:
         """The Gaussian [1, dim] of word ids or of normalised pixels [1, 3, side, side], encoded among others."""
         return await asyncio.wrap_future(self.worker.submit(modality, given))
 
+    async def in_batches(self, modality: Modality, given: Sequence[Any]) -> list[Gaussian]:
+        """The same of several inputs, in their order, `TOGETHER` at a time."""
+        found: list[Gaussian] = []
+        for start in range(0, len(given), TOGETHER):
+            waiting = (self.in_batch(modality, each) for each in given[start : start + TOGETHER])
+            found += await asyncio.gather(*waiting)
+        return found
+
 
 def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | None) -> Holding:
     """The gallery in a folder: what is served already, where that is still there, so that no change is lost."""
@@ -355,7 +365,8 @@ def find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
     return found
 
 
-def _described(gallery: Gallery, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
+def described(gallery: Gallery, modality: Modality, rows: Sequence[int]) -> tuple[Described, ...]:
+    """The items of rows, in their order."""
     items = gallery.items(modality, rows)
     uncertainties = gallery.uncertainties(modality, gallery.gaussians(modality, rows))
     return tuple(map(Described, items, uncertainties))

@@ -11,8 +11,10 @@ from torch import Tensor
 from index.items import Modality
 from models.attention_maps import PictureAttention, TextAttention
 from models.image import Area
-from service.answers import Rounded
+from service.answers import ItemAnswer, QueryAnswer, Rounded, UncertaintyAnswer
 from service.attention import Attended
+from service.engine import Engine
+from service.words import WeighedText, WordWeight
 
 
 class GridAnswer(BaseModel):
@@ -92,3 +94,46 @@ def _marks(found: TextAttention | PictureAttention) -> MarksAnswer | None:
     if isinstance(found, PictureAttention):
         return None
     return MarksAnswer(mean=found.mean_on_marks, variance=found.variance_on_marks)
+
+
+class WordAnswer(BaseModel):
+    """What one word does to the uncertainty of its text."""
+
+    word: str = Field(description="As it is written.")
+    start: int = Field(description="Its first character (Unicode code point) in the query's text, from 0.")
+    end: int = Field(description="The character after its last.")
+    uncertainty: UncertaintyAnswer = Field(description="Of the text without this word.")
+    change: Rounded = Field(
+        description="Natural logarithm of sigma with the word / sigma without it: above 0 where it raises sigma."
+    )
+
+    @classmethod
+    def of(cls, weight: WordWeight) -> Self:
+        """From the service's value."""
+        return cls(
+            word=weight.word,
+            start=weight.start,
+            end=weight.end,
+            uncertainty=UncertaintyAnswer.of(weight.without),
+            change=weight.change,
+        )
+
+
+class WordsAnswer(BaseModel):
+    """Which words make a text vague, and what could be said instead."""
+
+    query: QueryAnswer = Field(description="The whole text.")
+    words: list[WordAnswer] = Field(description="In the order of the text; none where it has one word only.")
+    more_specific: list[ItemAnswer] = Field(
+        description="Up to 3 texts of the gallery near this one, by the distance of the means, whose sigma is at most "
+        "0.9 of its own; the nearest first, no two of the same words."
+    )
+
+    @classmethod
+    def of(cls, weighed: WeighedText, engine: Engine) -> Self:
+        """From the value of this engine."""
+        return cls(
+            query=QueryAnswer.of(weighed.query),
+            words=[WordAnswer.of(weight) for weight in weighed.words],
+            more_specific=[ItemAnswer.of(each, engine.place.address) for each in weighed.more_specific],
+        )

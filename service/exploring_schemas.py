@@ -24,3 +24,11 @@ class AttentionQuestion(Strict):
         if (self.text is None) == (self.id is None):
             raise ValueError("Give exactly one of text and id.")
         return self
+
+
+class WordsQuestion(Strict):
+    """A text whose words are weighed."""
+
+    text: str = Field(
+        description="A text, from 1 character and 1 word to the limits `characters` and `words` in /info."
+    )

@@ -133,6 +133,25 @@ ITEM: Final = {
     "meta": {"background": "night"},
     "uncertainty": _SURE,
 }
+WORDS: Final[dict[str, Any]] = {
+    "query": {**_TEXT_QUERY, "text": "something round", "unknown_words": []},
+    "words": [
+        {"word": "something", "start": 0, "end": 9, "uncertainty": _SURE, "change": 0.556301},
+        {"word": "round", "start": 10, "end": 15, "uncertainty": _VAGUE, "change": 0.0},
+    ],
+    "more_specific": [
+        {
+            "id": "scene-00007#3",
+            "modality": "text",
+            "text": "a large blue ring",
+            "image_id": "scene-00007",
+            "image_url": None,
+            "label": None,
+            "meta": {},
+            "uncertainty": _SURE,
+        }
+    ],
+}
 NEW_CAPTIONS: Final = {
     "items": [{"id": "note-1", "text": "a red star at night", "image_id": "scene-00007", "meta": {"by": "me"}}]
 }
@@ -221,6 +240,7 @@ INFO: Final = {
         "bytes": 20971520,
         "pixels": 50000000,
         "characters": 1000,
+        "words": 32,
         "top_k": 1000,
         "shortlist": 5000,
         "samples": 64,

@@ -13,8 +13,11 @@ from service.answers import ItemAnswer, ItemList, QueryAnswer
 from service.api import examples
 from service.api.places import GalleryEngine
 from service.engine import ASKS, Clock, Engine, ImageQuery, Query, TextQuery
+from service.exploring_answers import WordsAnswer
+from service.exploring_schemas import WordsQuestion
 from service.schemas import ImageUpload, Order, UncertaintyQuestion, check_limit
 from service.state import ServiceState, State
+from service.words import weigh
 
 router = APIRouter(prefix="/uncertainty", tags=["uncertainty"])
 
@@ -45,6 +48,20 @@ async def of_image(
 ) -> QueryAnswer:
     """The uncertainty of an uploaded picture."""
     return await _of_query(ImageQuery(await upload.image.read()), engine, state, response)
+
+
+@router.get("/words", responses=examples.answers(examples.WORDS, gallery=True, overload=True))
+async def of_words(
+    question: Annotated[WordsQuestion, Parameters()],
+    engine: GalleryEngine,
+    state: ServiceState,
+    response: Response,
+) -> WordsAnswer:
+    """Which words of a text raise or lower its uncertainty, by leaving out each, and more certain texts like it."""
+    clock = Clock()
+    weighed = await weigh(engine, question.text, clock)
+    state.report(clock, response)
+    return WordsAnswer.of(weighed, engine)
 
 
 async def _of_query(query: Query, engine: Engine, state: State, response: Response) -> QueryAnswer:

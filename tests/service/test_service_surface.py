@@ -17,6 +17,7 @@ OF_A_GALLERY = {
     ("post", "/search/image-to-text"),
     ("get", "/uncertainty"),
     ("post", "/uncertainty"),
+    ("get", "/uncertainty/words"),
     ("get", "/attention"),
     ("post", "/attention"),
     ("get", "/items/{id}"),
@@ -58,7 +59,7 @@ def test_every_field_is_described(client: TestClient) -> None:
         for content in operations(client)[method, path]["requestBody"]["content"].values():
             assert content["schema"]["additionalProperties"] is False
             assert all(field.get("description") for field in content["schema"]["properties"].values())
-    for path in ("/uncertainty", "/attention"):
+    for path in ("/uncertainty", "/uncertainty/words", "/attention"):
         parameters = operations(client)["get", path]["parameters"]
         assert all(each.get("description") for each in parameters)
 
@@ -80,6 +81,7 @@ def test_examples_are_true_to_their_schemas() -> None:
         (answers.QueryAnswer, examples.IMAGE_UNCERTAINTY),
         (exploring_answers.AttentionAnswer, examples.TEXT_ATTENTION),
         (exploring_answers.AttentionAnswer, examples.IMAGE_ATTENTION),
+        (exploring_answers.WordsAnswer, examples.WORDS),
         (answers.ItemAnswer, examples.ITEM),
         (answers.ChangeAnswer, examples.ADDED),
         (answers.Info, examples.INFO),
