@@ -241,7 +241,7 @@ class ItemList(BaseModel):
 
     modality: Modality
     order: Order
-    total: int = Field(description="Items of this modality in the gallery.")
+    total: int = Field(description="Items of this modality in the gallery that fit.")
     items: list[ItemAnswer]
 
 

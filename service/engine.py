@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ import numpy as np
 from torch import Tensor
 
 from index.build import match_heads
+from index.filters import Filter
 from index.gallery import Gallery, Uncertainty
+from index.histogram import Histogram, histogram
 from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
@@ -106,6 +109,24 @@ class Described:
 
     item: Item
     uncertainty: Uncertainty
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list: how many items, after how many; the greatest first where it is descending."""
+
+    descending: bool
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which items a list is of: those with σ from `least` to `most` that a filter lets through."""
+
+    least: float = 0.0
+    most: float = math.inf
+    wanted: Filter | None = None
 
 
 class Clock:
@@ -231,11 +252,17 @@ class Engine:
         modality, row = find(gallery, identifier)
         return described(gallery, modality, [row])[0]
 
-    def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
-        """Items of a modality in the order of their σ."""
+    def by_uncertainty(self, modality: Modality, page: Page, among: Among) -> tuple[int, tuple[Described, ...]]:
+        """How many items of a modality there are, and a page of them in the order of their σ."""
         gallery = self.gallery
-        rows = gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
-        return described(gallery, modality, [int(row) for row in rows])
+        rows = gallery.by_sigma(modality, among.least, among.most, among.wanted).rows
+        ordered = rows[::-1] if page.descending else rows
+        shown = ordered[page.offset : page.offset + page.limit]
+        return len(rows), described(gallery, modality, [int(row) for row in shown])
+
+    def histogram(self, modality: Modality, bins: int) -> Histogram:
+        """How σ is distributed among the items of a modality."""
+        return histogram(self.gallery.by_sigma(modality).values, bins)
 
     def picture(self, identifier: str) -> bytes:
         """The JPEG of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 from torch import Tensor
 
+from index.histogram import Histogram
 from index.items import Modality
 from models.attention_maps import PictureAttention, TextAttention
 from models.image import Area
@@ -137,3 +138,25 @@ class WordsAnswer(BaseModel):
             words=[WordAnswer.of(weight) for weight in weighed.words],
             more_specific=[ItemAnswer.of(each, engine.place.address) for each in weighed.more_specific],
         )
+
+
+class HistogramAnswer(BaseModel):
+    """How sigma is distributed among the gallery's items of a modality."""
+
+    modality: Modality
+    total: int = Field(description="Items of this modality in the gallery.")
+    edges: list[float] = Field(
+        description="Of the bins, one more than these, rising from the smallest sigma to the greatest; none where "
+        "there are no items. They can be given as min_sigma and max_sigma as they are."
+    )
+    counts: list[int] = Field(
+        description="Items of each bin, from its edge to below the next; in the last one up to the edge itself. There "
+        "are fewer bins than were asked for where sigma differs by too little for so many."
+    )
+
+    @classmethod
+    def of(cls, modality: Modality, found: Histogram) -> Self:
+        """From the index's value."""
+        # The shortest decimals that are read back as the same float32.
+        edges = [float(str(edge)) for edge in found.edges]
+        return cls(modality=modality, total=int(found.counts.sum()), edges=edges, counts=found.counts.tolist())

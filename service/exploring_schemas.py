@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from index.items import Modality
 from service.schemas import Strict
 
 
@@ -32,3 +33,10 @@ class WordsQuestion(Strict):
     text: str = Field(
         description="A text, from 1 character and 1 word to the limits `characters` and `words` in /info."
     )
+
+
+class HistogramQuestion(Strict):
+    """Whose sigma, in how many bins."""
+
+    modality: Modality = Field(description="The gallery's images or texts.")
+    bins: int = Field(40, ge=1, le=1000, description="Bins of equal width, from 1 to 1000.")

@@ -154,6 +154,13 @@ class UncertaintyQuestion(Strict):
     order: Order = Field(Order.DESCENDING, description="For a list: the most (desc) or least uncertain first.")
     limit: int = Field(10, ge=1, description="For a list: items on a page, from 1 to the limit top_k in /info.")
     offset: int = Field(0, ge=0, lt=2**63, description="For a list: items left out before the page, 0 or more.")
+    min_sigma: float = Field(0, ge=0, description="For a list: items with a smaller sigma are left out, 0 or more.")
+    max_sigma: float | None = Field(
+        None, ge=0, description="For a list: items with a greater sigma are left out, 0 or more; none without it."
+    )
+    filter: FilterText = Field(
+        None, description="For a list: only items of which this holds, in JSON as the searches take it."
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:

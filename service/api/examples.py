@@ -152,6 +152,12 @@ WORDS: Final[dict[str, Any]] = {
         }
     ],
 }
+HISTOGRAM: Final[dict[str, Any]] = {
+    "modality": "text",
+    "total": 6,
+    "edges": [0.021686, 0.036713, 0.05174, 0.066767],
+    "counts": [3, 2, 1],
+}
 NEW_CAPTIONS: Final = {
     "items": [{"id": "note-1", "text": "a red star at night", "image_id": "scene-00007", "meta": {"by": "me"}}]
 }

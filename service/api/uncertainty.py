@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
@@ -12,9 +13,9 @@ from index.items import Modality
 from service.answers import ItemAnswer, ItemList, QueryAnswer
 from service.api import examples
 from service.api.places import GalleryEngine
-from service.engine import ASKS, Clock, Engine, ImageQuery, Query, TextQuery
-from service.exploring_answers import WordsAnswer
-from service.exploring_schemas import WordsQuestion
+from service.engine import ASKS, Among, Clock, Engine, ImageQuery, Page, Query, TextQuery
+from service.exploring_answers import HistogramAnswer, WordsAnswer
+from service.exploring_schemas import HistogramQuestion, WordsQuestion
 from service.schemas import ImageUpload, Order, UncertaintyQuestion, check_limit
 from service.state import ServiceState, State
 from service.words import weigh
@@ -64,6 +65,12 @@ async def of_words(
     return WordsAnswer.of(weighed, engine)
 
 
+@router.get("/histogram", responses=examples.answers(examples.HISTOGRAM, gallery=True))
+def distribution(question: Annotated[HistogramQuestion, Parameters()], engine: GalleryEngine) -> HistogramAnswer:
+    """How sigma is distributed among the gallery's items of a modality."""
+    return HistogramAnswer.of(question.modality, engine.histogram(question.modality, question.bins))
+
+
 async def _of_query(query: Query, engine: Engine, state: State, response: Response) -> QueryAnswer:
     clock = Clock()
     encoded = await engine.encode(query, clock)
@@ -73,11 +80,12 @@ async def _of_query(query: Query, engine: Engine, state: State, response: Respon
 
 
 def _page(modality: Modality, question: UncertaintyQuestion, engine: Engine) -> ItemList:
-    descending = question.order is Order.DESCENDING
-    found = engine.by_uncertainty(modality, descending=descending, limit=question.limit, offset=question.offset)
+    page = Page(question.order is Order.DESCENDING, question.limit, question.offset)
+    most = math.inf if question.max_sigma is None else question.max_sigma
+    total, found = engine.by_uncertainty(modality, page, Among(question.min_sigma, most, question.filter))
     return ItemList(
         modality=modality,
         order=question.order,
-        total=engine.gallery.count(modality),
+        total=total,
         items=[ItemAnswer.of(each, engine.place.address) for each in found],
     )
