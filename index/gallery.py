@@ -32,6 +32,8 @@ from models.gaussian import Gaussian
 
 KEPT: Final = 16
 """Filters whose rows are kept, a byte a row each."""
+VERSION: Final = 16
+"""Hexadecimal digits that tell versions of a picture apart."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,10 @@ class Gallery:
         """What it said of itself when it was built, with the counts of now."""
         return replace(self._built, counts={modality: self.count(modality) for modality in Modality})
 
+    @cached_property
+    def _built_fingerprint(self) -> str:
+        return self._built.fingerprint
+
     @property
     def dim(self) -> int:
         """Dimensions of its Gaussians."""
@@ -237,6 +243,15 @@ class Gallery:
     def picture(self, identifier: str) -> bytes | None:
         """The JPEG of an image, its longer side at most 256 pixels, or None when there is no image of this id."""
         return self._catalogue.picture(identifier)
+
+    def picture_version(self, identifier: str) -> str:
+        """What changes whenever the picture of an image does (hex); the same for all pictures that were built together.
+
+        No change of the gallery gives another one to a picture that it leaves alone.
+        """
+        came = self._catalogue.came(identifier)
+        made = self._built_fingerprint if came is None else hashlib.sha256(came.jpeg or b"").hexdigest()
+        return made[:VERSION]
 
     def percentiles(self, modality: Modality, sigmas: Floats) -> tuple[float | None, ...]:
         """For each σ [n] the share of the gallery's items of a modality with a smaller one, in percent; None when it

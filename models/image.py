@@ -170,6 +170,12 @@ def thumbnail(image: Picture, side: int = 256) -> bytes:
     return _encoded(small, format="JPEG", quality=85)
 
 
+def no_larger(jpeg: bytes, side: int) -> bytes:
+    """A thumbnail again with its longer side at most `side` pixels; the same bytes where it is no larger."""
+    picture = decode(jpeg)
+    return jpeg if max(picture.size) <= side else thumbnail(picture, side)
+
+
 def _open(data: bytes, limits: ImageLimits) -> Picture:
     """The picture with its header read and its pixels not yet."""
     too_large = f"The picture has more than the {limits.max_pixels:,} pixels allowed; scale it down."

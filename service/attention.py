@@ -48,7 +48,7 @@ async def _item(engine: Engine, identifier: str) -> Attended:
     gallery = engine.gallery
     modality, row = find(gallery, identifier)
     if modality is Modality.IMAGE:
-        return Attended(await engine.workers.decode(_of_stored, engine, engine.picture(identifier)), id=identifier)
+        return Attended(await engine.workers.decode(_of_stored, engine, engine.picture(identifier).jpeg), id=identifier)
     [item] = gallery.items(modality, [row])
     return await _text(engine, item.text or "", identifier)
 

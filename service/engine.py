@@ -112,6 +112,14 @@ class Described:
 
 
 @dataclass(frozen=True)
+class StoredPicture:
+    """The JPEG of an image, and what tells it from the one that the image may have later."""
+
+    jpeg: bytes
+    version: str
+
+
+@dataclass(frozen=True)
 class Page:
     """A part of a list: how many items, after how many; the greatest first where it is descending."""
 
@@ -264,14 +272,14 @@ class Engine:
         """How σ is distributed among the items of a modality."""
         return histogram(self.gallery.by_sigma(modality).values, bins)
 
-    def picture(self, identifier: str) -> bytes:
-        """The JPEG of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
+    def picture(self, identifier: str) -> StoredPicture:
+        """The picture of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
         gallery = self.gallery
         jpeg = gallery.picture(identifier)
         if jpeg is None:
             find(gallery, identifier)
             raise WrongModalityError(f"The item {identifier!r} is a text and has no picture; name an image.")
-        return jpeg
+        return StoredPicture(jpeg, gallery.picture_version(identifier))
 
     async def warm_up(self) -> None:
         """Encode a text and a picture, and search once with each, so that the first caller does not wait for it.

@@ -136,7 +136,7 @@ class WordsAnswer(BaseModel):
         return cls(
             query=QueryAnswer.of(weighed.query),
             words=[WordAnswer.of(weight) for weight in weighed.words],
-            more_specific=[ItemAnswer.of(each, engine.place.address) for each in weighed.more_specific],
+            more_specific=[ItemAnswer.of(each, engine) for each in weighed.more_specific],
         )
 
 

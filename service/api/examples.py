@@ -80,7 +80,7 @@ _TEXT_QUERY: Final = {
     "uncertainty": _VAGUE,
 }
 _IMAGE_QUERY: Final[dict[str, Any]] = {**_IMAGE, "id": None, "unknown_words": [], "uncertainty": _SURE}
-_ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image"}
+_ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image?v=41b7c02d9f2c6a3e"}
 
 TEXT_SEARCH: Final = _search(_TEXT_QUERY, "text-to-image", _hit(**_ITEM_BASE))
 _UNLIKE: Final[dict[str, Any]] = {
@@ -128,7 +128,7 @@ ITEM: Final = {
     "id": "scene-00007",
     **_IMAGE,
     "image_id": "scene-00007",
-    "image_url": "/items/scene-00007/image",
+    "image_url": "/items/scene-00007/image?v=41b7c02d9f2c6a3e",
     "label": None,
     "meta": {"background": "night"},
     "uncertainty": _SURE,

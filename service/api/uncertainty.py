@@ -36,7 +36,7 @@ async def of_text_or_items(
         return await run_in_threadpool(_page, question.modality, question, engine)
     if question.id is not None:
         described = await run_in_threadpool(engine.describe, question.id)
-        return ItemAnswer.of(described, engine.place.address)
+        return ItemAnswer.of(described, engine)
     return await _of_query(TextQuery(question.text or ""), engine, state, response)
 
 
@@ -87,5 +87,5 @@ def _page(modality: Modality, question: UncertaintyQuestion, engine: Engine) -> 
         modality=modality,
         order=question.order,
         total=total,
-        items=[ItemAnswer.of(each, engine.place.address) for each in found],
+        items=[ItemAnswer.of(each, engine) for each in found],
     )
