@@ -21,7 +21,17 @@ from models.checkpoint import LoadedModel
 from models.errors import ConfigError
 from models.gaussian import Gaussian
 from models.text import check
-from penumbra_client import Fingerprints, Hit, NoMatch, Query, SearchAnswer, SearchOptions, Uncertainty
+from penumbra_client import (
+    Fingerprints,
+    Hit,
+    NoMatch,
+    Projection,
+    Query,
+    SearchAnswer,
+    SearchOptions,
+    Spot,
+    Uncertainty,
+)
 
 
 class LocalGallery:
@@ -89,6 +99,7 @@ class LocalGallery:
             no_match=_no_match(result),
             calibrated=result.calibrated,
             fingerprints=Fingerprints(self._model.fingerprint, result.gallery),
+            projection=_projection(result),
         )
 
 
@@ -118,3 +129,10 @@ def _hit(hit: retriever.Hit) -> Hit:
 
 def _no_match(result: SearchResult) -> NoMatch | None:
     return None if result.no_match is None else NoMatch(result.no_match.reason.value, result.no_match.detail)
+
+
+def _projection(result: SearchResult) -> Projection | None:
+    found = result.projection
+    if found is None:
+        return None
+    return Projection(found.explained, Spot(**asdict(found.query)), tuple(Spot(**asdict(each)) for each in found.items))

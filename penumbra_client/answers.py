@@ -69,6 +69,26 @@ class Fingerprints:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A Gaussian in the plane of a projection."""
+
+    x: float
+    y: float
+    covariance: tuple[float, float, float]
+    """Of x with x, of x with y, of y with y."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where a query and its answers lie in a plane."""
+
+    explained: float
+    """Share of the means' variance that the plane holds."""
+    query: Spot
+    results: tuple[Spot, ...]
+
+
+@dataclass(frozen=True)
 class SearchAnswer:
     """The answer to a search."""
 
@@ -83,6 +103,8 @@ class SearchAnswer:
     """Results may be there all the same; None when something may be taken for an answer."""
     calibrated: bool
     fingerprints: Fingerprints
+    projection: Projection | None = None
+    """None unless asked for."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +129,83 @@ class ItemList:
     order: Order
     total: int
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How σ is distributed among a gallery's items."""
+
+    modality: Modality
+    total: int
+    edges: tuple[float, ...]
+    """Of the bins, one more than these."""
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Word:
+    """What one word does to the uncertainty of its text."""
+
+    word: str
+    start: int
+    """Its first character in the text of the query."""
+    end: int
+    uncertainty: Uncertainty
+    """Of the text without this word."""
+    change: float
+    """Natural logarithm of σ with the word / σ without it: above 0 where it raises σ."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which words make a text vague, and what could be said instead."""
+
+    query: Query
+    words: tuple[Word, ...]
+    more_specific: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The cells that a picture is looked at in."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Area:
+    """The part of a picture that a grid lies on, in shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Shares of a text's attention that no word has."""
+
+    mean: float | None
+    variance: float | None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What the model's two branches look at; `words` and `marks` of a text, `grid` and `area` of a picture."""
+
+    modality: Modality
+    text: str | None
+    id: str | None
+    unknown_words: tuple[str, ...]
+    words: tuple[str, ...] | None
+    grid: Grid | None
+    area: Area | None
+    mean: tuple[float, ...] | None
+    """A weight for each word, or for each cell row by row; None for a model without attention."""
+    variance: tuple[float, ...] | None
+    marks: Marks | None
 
 
 @dataclass(frozen=True)
@@ -186,6 +285,7 @@ class Limits:
     bytes: int
     pixels: int
     characters: int
+    words: int
     top_k: int
     shortlist: int
     samples: int

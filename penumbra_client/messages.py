@@ -26,7 +26,7 @@ class Request:
 
     method: str
     path: str
-    parameters: Mapping[str, str | int] = field(default_factory=dict)
+    parameters: Mapping[str, str | int | float] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
     form: tuple[tuple[str, str | Upload], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Literal, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 
 from penumbra_client.answers import (
+    Attention,
     Change,
+    Histogram,
     Info,
     Item,
     ItemList,
@@ -24,6 +26,7 @@ from penumbra_client.answers import (
     Readiness,
     SearchAnswer,
     Swap,
+    Words,
 )
 from penumbra_client.errors import BadAnswerError
 from penumbra_client.messages import Call, Reply, Request, Upload
@@ -45,6 +48,7 @@ class SearchOptions(TypedDict, total=False):
     seed: int
     min_match_probability: float
     filter: Mapping[str, Any]
+    projection: bool
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,45 @@ def uncertainty_of_item(id: str) -> Call[Item]:
     return Call(Request("GET", "/uncertainty", {"id": id}), _reads(Item))
 
 
-def by_uncertainty(modality: Modality, *, order: Order = "desc", limit: int = 10, offset: int = 0) -> Call[ItemList]:
+def uncertainty_of_words(text: str) -> Call[Words]:
+    """Which words of a text raise or lower its uncertainty, and more certain texts of the gallery like it."""
+    return Call(Request("GET", "/uncertainty/words", {"text": text}), _reads(Words))
+
+
+def by_uncertainty(
+    modality: Modality,
+    *,
+    order: Order = "desc",
+    limit: int = 10,
+    offset: int = 0,
+    min_sigma: float = 0,
+    max_sigma: float | None = None,
+    filter: Mapping[str, Any] | None = None,
+) -> Call[ItemList]:
     """The gallery's most (`desc`) or least (`asc`) uncertain images or texts, page by page."""
-    parameters = {"modality": modality, "order": order, "limit": limit, "offset": offset}
+    asked = _given(modality=modality, order=order, limit=limit, offset=offset, min_sigma=min_sigma, max_sigma=max_sigma)
+    parameters = asked if filter is None else asked | {"filter": _as_text(filter)}
     return Call(Request("GET", "/uncertainty", parameters), _reads(ItemList))
+
+
+def sigma_histogram(modality: Modality, *, bins: int = 40) -> Call[Histogram]:
+    """How σ is distributed among the gallery's images or texts."""
+    return Call(Request("GET", "/uncertainty/histogram", {"modality": modality, "bins": bins}), _reads(Histogram))
+
+
+def attention_of_text(text: str) -> Call[Attention]:
+    """Which words the model looks at."""
+    return Call(Request("GET", "/attention", {"text": text}), _reads(Attention))
+
+
+def attention_of_image(image: Picture) -> Call[Attention]:
+    """Which parts of a picture the model looks at."""
+    return Call(Request("POST", "/attention", form=(("image", _upload(image)),)), _reads(Attention))
+
+
+def attention_of_item(id: str) -> Call[Attention]:
+    """What the model looks at in an item of the gallery."""
+    return Call(Request("GET", "/attention", {"id": id}), _reads(Attention))
 
 
 def item(id: str) -> Call[Item]:
@@ -99,9 +138,9 @@ def item(id: str) -> Call[Item]:
     return Call(Request("GET", _item_path(id)), _reads(Item))
 
 
-def picture(id: str) -> Call[bytes]:
-    """The picture of an image as the gallery keeps it: a JPEG of 256 pixels at most."""
-    return Call(Request("GET", f"{_item_path(id)}/image"), _read_picture)
+def picture(id: str, *, side: int | None = None) -> Call[bytes]:
+    """The picture of an image: a JPEG of 256 pixels at most, or of `side`."""
+    return Call(Request("GET", f"{_item_path(id)}/image", _given(side=side)), _read_picture)
 
 
 def add_captions(captions: Sequence[Caption]) -> Call[Change]:
@@ -189,8 +228,8 @@ def _given(**values: Any) -> dict[str, Any]:
 
 
 def _as_text(value: object) -> str:
-    """As a form has it: an object as JSON, all else as it is."""
-    return json.dumps(value) if isinstance(value, Mapping) else str(value)
+    """As a form has it: a text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _image_form(

@@ -189,7 +189,7 @@ def test_search_by_text_and_by_image(home: Path) -> None:
     done = penumbra("search", home / "gallery", "--text", "a red zeppelin", "--top-k", 3, "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["unknown_words"] == ["zeppelin"]
+    assert answer["query"]["unknown_words"] == ["zeppelin"]
     assert [hit["rank"] for hit in answer["results"]] == [1, 2, 3]
     values = [hit["match_probability"] for hit in answer["results"]]
     assert values == sorted(values, reverse=True)
@@ -203,9 +203,9 @@ def test_search_with_a_filter(home: Path) -> None:
     """Only what the filter lets through answers; nothing, with a sentence that says why, where that is nothing."""
     asking = ("search", home / "gallery", "--text", "a star")
     everyone = json.loads(penumbra(*asking, "--top-k", 32, "--json").stdout)["results"]
-    wanted = everyone[-1]["item"]["id"]
+    wanted = everyone[-1]["id"]
     done = penumbra(*asking, "--filter", json.dumps({"id": {"in": [wanted, "none"]}}), "--json")
-    assert [hit["item"]["id"] for hit in json.loads(done.stdout)["results"]] == [wanted]
+    assert [hit["id"] for hit in json.loads(done.stdout)["results"]] == [wanted]
     nothing = penumbra(*asking, "--filter", '{"label": "none such"}')
     assert nothing.returncode == 0, nothing.stderr
     assert "The filter lets none of the gallery's 32 items through that could answer." in nothing.stdout

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import penumbra_client
+from models.image import decode
 from penumbra_client import (
     AsyncClient,
     Caption,
@@ -81,9 +82,32 @@ def test_uncertainties(client: Client) -> None:
     assert client.uncertainty_of_item(listed.items[0].id) == listed.items[0] == client.item(listed.items[0].id)
 
 
+def test_a_list_can_be_narrowed(client: Client) -> None:
+    """By σ and by a filter; the histogram's edges are bounds."""
+    histogram = client.sigma_histogram("image", bins=3)
+    assert (histogram.total, sum(histogram.counts), len(histogram.edges)) == (3, 3, len(histogram.counts) + 1)
+    least = client.by_uncertainty("image", max_sigma=histogram.edges[1], filter={"id": {"in": ["i0", "i1", "i2"]}})
+    assert least.total >= histogram.counts[0] > 0
+    assert client.by_uncertainty("image", min_sigma=2 * histogram.edges[-1]).total == 0
+
+
+def test_words_attention_and_projection(client: Client, picture: Path) -> None:
+    """Each word of a text, where the model looks, and a spot in the plane for each answer."""
+    weighed = client.uncertainty_of_words("a red thing")
+    assert [weighed.query.text[word.start : word.end] for word in weighed.words] == ["a", "red", "thing"]
+    assert client.attention_of_text("a red thing").words == ("a", "red", "thing")
+    looked = client.attention_of_image(picture)
+    assert looked.grid is not None and len(looked.mean or ()) in (0, looked.grid.height * looked.grid.width)
+    assert client.attention_of_item("i0").id == "i0"
+    for answer in (client.search_text("a thing", projection=True), client.search_image(picture, projection=True)):
+        assert answer.projection is not None
+        assert len(answer.projection.results) == len(answer.results)
+
+
 def test_pictures_come_as_jpeg(client: Client) -> None:
     """A picture is bytes; one of a caption, or of nobody, is an error."""
     assert client.picture("i0").startswith(b"\xff\xd8\xff")
+    assert decode(client.picture("i0", side=16)).size == (16, 14)
     with pytest.raises(InvalidRequestError, match="has no picture"):
         client.picture("i0#0")
     with pytest.raises(NotFoundError):
