@@ -159,7 +159,7 @@ class Client(_Asking):
             return None
         try:
             return _reply(self._http.request(**_as_httpx(step)))
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             return _unreachable(error, self._http.base_url)
 
 
@@ -218,7 +218,7 @@ class AsyncClient(_Asking):
             return None
         try:
             return _reply(await self._http.request(**_as_httpx(step)))
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             return _unreachable(error, self._http.base_url)
 
 
