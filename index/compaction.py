@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from index.assembly import Material, Origin, Plan, assemble_material
+from index.audit import carry_audit
 from index.gallery import Gallery
 from index.items import Item, Modality
 from index.manifest import Manifest
@@ -44,7 +45,8 @@ def rebuilt(
         with writing(folder):
             clear_leftovers(gallery.directory)
             folder.mkdir()
-            _write(gallery, heads, folder, tell)
+            manifest = _write(gallery, heads, folder, tell)
+            carry_audit(gallery, folder, manifest.fingerprint)
             for path in folder.iterdir():
                 sync(path)
         return Gallery.built(folder)

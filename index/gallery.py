@@ -236,6 +236,11 @@ class Gallery:
         """The modality and row of an item, or None when there is none of this id."""
         return self._catalogue.find(identifier)
 
+    @property
+    def image_rows(self) -> Rows:
+        """For each row of the captions the row of its image, −1 where that is not there; of empty rows, either."""
+        return self._filtering.images
+
     def captions(self, image: str) -> tuple[str, ...]:
         """The ids of an image's captions, in the order of their rows."""
         return self._catalogue.captions(image)
