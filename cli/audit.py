@@ -11,7 +11,7 @@ import typer
 
 from cli.changes import GalleryFolder, Model, Threads
 from cli.show import CONSOLE, progress, say
-from index.audit import AUDIT, Audit, Hubness, audit, write_audit
+from index.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
 from index.build import match_heads
 from index.gallery import Gallery
 from index.items import Modality
@@ -65,10 +65,11 @@ def _mismatches(found: Audit) -> str:
     if not found.mismatched:
         return "No image has captions of its own, so that none can be wrong."
     suspect = sum(min(each.match_probability for each in image.captions) < SUSPECT for image in found.mismatched)
+    more = " or more" if suspect == LISTED else ""
     first = ", ".join(image.id for image in found.mismatched[:SHOWN])
     return (
-        f"{suspect:,}{' or more' * (suspect == len(found.mismatched))} of {found.images:,} images with captions have "
-        f"one that matches them with less than {SUSPECT:.0%}; look first at {first}."
+        f"{suspect:,}{more} of {found.images:,} images have a caption of their own that matches them with less than "
+        f"{100 * SUSPECT:g} %: it is wrong, or the model misreads it. Look first at {first}."
     )
 
 
@@ -77,9 +78,9 @@ def _hubs(modality: Modality, hubness: Hubness) -> str:
         return f"{modality}: nothing asks, or nothing answers, so that there are no hubs."
     first = ", ".join(f"{hub.id} ({hub.occurrences:,})" for hub in hubness.hubs[:SHOWN])
     return (
-        f"{modality}: of {hubness.queries:,} queries each has its {hubness.answers} first answers; by lot an item would "
-        f"be among those of {hubness.expected:,.1f}. Most often there are {first}. Skewness {_figure(hubness.skewness)}, "
-        f"by lot {_figure(hubness.skewness_by_lot)}."
+        f"{modality}: {hubness.queries:,} queries had {hubness.answers} first answers each, among which chance would "
+        f"have each {modality} {hubness.expected:.1f} times. Most often they have {first}. Skewness "
+        f"{_figure(hubness.skewness)}, by chance {_figure(hubness.skewness_by_chance)}."
     )
 
 

@@ -62,7 +62,7 @@ class Hubness:
     items: int
     expected: float
     skewness: float | None
-    skewness_by_lot: float | None
+    skewness_by_chance: float | None
     hubs: tuple[Hub, ...]
 
     @classmethod
@@ -161,7 +161,7 @@ def _hubness(gallery: Gallery, modality: Modality, found: Occurrences) -> Hubnes
     places = places[found.counts[places] > 0]
     items = gallery.items(modality, found.rows[places])
     hubs = tuple(Hub(item.id, int(count)) for item, count in zip(items, found.counts[places], strict=True))
-    figures = found.expected, found.skewness, found.skewness_by_lot
+    figures = found.expected, found.skewness, found.skewness_by_chance
     return Hubness(found.queries, found.answers, len(found.rows), *figures, hubs)
 
 

@@ -200,6 +200,11 @@ class Gallery:
         """The rows of a modality that hold an item; None where all do, which are then 0 … count − 1."""
         return self._overlays[modality].allowed
 
+    def rows(self, modality: Modality) -> Rows:
+        """The rows of a modality that hold an item, rising."""
+        present = self.present(modality)
+        return np.arange(self.count(modality)) if present is None else present.rows
+
     def _allowed(self, modality: Modality, wanted: Filter) -> Allowed:
         """The rows of a modality whose items a filter lets through; the last few filters' are kept."""
         matching, present = Allowed(self._filtering.mask(modality, wanted)), self.present(modality)

@@ -41,7 +41,7 @@ class Occurrences:
 
     @property
     def expected(self) -> float:
-        """N_k of each item if answers were drawn by lot."""
+        """N_k of each item if chance drew the answers."""
         return self.queries * self.answers / max(1, len(self.rows))
 
     @property
@@ -52,8 +52,8 @@ class Occurrences:
         return float(np.mean(off**3)) / spread**1.5 if spread else None
 
     @property
-    def skewness_by_lot(self) -> float | None:
-        """The same if answers were drawn by lot: N_k is binomial; None where every item is always drawn."""
+    def skewness_by_chance(self) -> float | None:
+        """The same if chance drew the answers: N_k is binomial; None where every item is always drawn."""
         share = self.answers / max(1, len(self.rows))
         spread = self.queries * share * (1 - share)
         return (1 - 2 * share) / sqrt(spread) if spread else None
@@ -74,7 +74,7 @@ def occurrences(
         progress: told how many items are compared, of how many rows.
     """
     [other] = (each for each in Modality if each is not modality)
-    rows, asking = present_rows(gallery, modality), present_rows(gallery, other)
+    rows, asking = gallery.rows(modality), gallery.rows(other)
     if len(asking) > QUERIES:
         asking = np.sort(np.random.default_rng(SEED).choice(asking, QUERIES, replace=False))
     k, stored = min(ANSWERS, len(rows)), gallery.stored(modality)
@@ -89,9 +89,3 @@ def occurrences(
         progress(end, len(stored))
     counts = np.bincount(best.rows.flatten().numpy(), minlength=len(stored))
     return Occurrences(rows, counts[rows], len(asking), k)
-
-
-def present_rows(gallery: Gallery, modality: Modality) -> Rows:
-    """The rows of a modality that hold an item, rising."""
-    present = gallery.present(modality)
-    return np.arange(gallery.count(modality)) if present is None else present.rows

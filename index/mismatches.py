@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from index.gallery import Gallery
-from index.hubs import present_rows
 from index.items import Modality
 from index.ranking import Floats, Rows
 from models.match import MatchHead, closed_form
@@ -43,7 +42,7 @@ def own_pairs(gallery: Gallery, head: MatchHead, progress: Callable[[int, int], 
         head: of the direction text → image.
         progress: told how many captions are done, of how many.
     """
-    captions = present_rows(gallery, Modality.TEXT)
+    captions = gallery.rows(Modality.TEXT)
     images = gallery.image_rows[captions]
     captions, images = captions[images >= 0], images[images >= 0]
     order = np.lexsort((captions, images))

@@ -184,7 +184,7 @@ class OddityAnswer(BaseModel):
     occurrences: int | None = Field(
         description="Of a hub: how many queries have it among their first answers; null for anything else."
     )
-    expected: Rounded | None = Field(description="The same if answers were drawn by lot; null for anything else.")
+    expected: Rounded | None = Field(description="The same if chance drew the answers; null for anything else.")
 
     @classmethod
     def of(cls, shown: ShownOddity, expected: float | None, engine: Engine) -> Self:
@@ -209,7 +209,7 @@ class HubnessAnswer(BaseModel):
     skewness: Rounded | None = Field(
         description="Of the occurrences of all items, 0 where they are spread alike to both sides; null where equal."
     )
-    skewness_by_lot: Rounded | None = Field(description="The same if answers were drawn by lot.")
+    skewness_by_chance: Rounded | None = Field(description="The same if chance drew the answers.")
 
 
 class OdditiesAnswer(BaseModel):
@@ -244,5 +244,5 @@ def _hubness(hubness: Hubness) -> HubnessAnswer:
         queries=hubness.queries,
         answers=hubness.answers,
         skewness=hubness.skewness,
-        skewness_by_lot=hubness.skewness_by_lot,
+        skewness_by_chance=hubness.skewness_by_chance,
     )
