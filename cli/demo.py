@@ -10,15 +10,18 @@ from typing import Annotated
 
 import typer
 
+from cli.audit import audit_gallery, say_audit
 from cli.index import build_gallery, show_build
 from cli.show import progress, say
 from corpus.read import read
 from corpus.scenes.generate import write
+from index.audit import read_audit
 from index.gallery import Gallery
 from models import checkpoint
 from models.errors import ArtifactError
 from penumbra_client import Client, ClientError
 from service.app import serve
+from service.settings import Settings
 from service.settings import read as settings_of
 
 SHIPPED_MODEL = Path(__file__).resolve().parent / "shipped" / "scenes"
@@ -32,18 +35,16 @@ def command(
     ] = False,
     port: Annotated[int | None, typer.Option(help="Port to serve it on. [default: 8000]")] = None,
 ) -> None:
-    """Make the demo, 2,000 Scenes and their gallery, unless it is there and fits; with --open, look at it."""
+    """Make the demo: 2,000 Scenes and their gallery, audited. What is there and fits the shipped model stays."""
     gallery = out / "gallery"
     if _is_current(gallery):
         say(f"The demo gallery is in {gallery}.")
     else:
         _make(out / "scenes", gallery)
+    if read_audit(gallery) is None:
+        say_audit(audit_gallery(gallery))
     if open_:
-        settings = settings_of(gallery=gallery, port=port)
-        url = f"http://{settings.host}:{settings.port}"
-        say(f"The page is {url}; Ctrl-C stops it.")
-        Thread(target=_open_when_ready, args=[url], daemon=True).start()
-        serve(settings)
+        _show(settings_of(gallery=gallery, port=port))
 
 
 def _make(collection: Path, gallery: Path) -> None:
@@ -51,6 +52,13 @@ def _make(collection: Path, gallery: Path) -> None:
         with progress("rendering Scenes") as report:
             write(collection, DEMO_IMAGES, DEMO_SEED, side=DEMO_SIDE, progress=report)
     show_build(build_gallery(SHIPPED_MODEL, read(collection), gallery), gallery)
+
+
+def _show(settings: Settings) -> None:
+    url = f"http://{settings.host}:{settings.port}"
+    say(f"The page is {url}; Ctrl-C stops it.")
+    Thread(target=_open_when_ready, args=[url], daemon=True).start()
+    serve(settings)
 
 
 def _open_when_ready(url: str) -> None:

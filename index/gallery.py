@@ -200,6 +200,11 @@ class Gallery:
         """The rows of a modality that hold an item; None where all do, which are then 0 … count − 1."""
         return self._overlays[modality].allowed
 
+    def rows(self, modality: Modality) -> Rows:
+        """The rows of a modality that hold an item, rising."""
+        present = self.present(modality)
+        return np.arange(self.count(modality)) if present is None else present.rows
+
     def _allowed(self, modality: Modality, wanted: Filter) -> Allowed:
         """The rows of a modality whose items a filter lets through; the last few filters' are kept."""
         matching, present = Allowed(self._filtering.mask(modality, wanted)), self.present(modality)
@@ -235,6 +240,11 @@ class Gallery:
     def find(self, identifier: str) -> tuple[Modality, int] | None:
         """The modality and row of an item, or None when there is none of this id."""
         return self._catalogue.find(identifier)
+
+    @property
+    def image_rows(self) -> Rows:
+        """For each row of the captions the row of its image, −1 where that is not there; of empty rows, either."""
+        return self._filtering.images
 
     def captions(self, image: str) -> tuple[str, ...]:
         """The ids of an image's captions, in the order of their rows."""

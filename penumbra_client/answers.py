@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Modality = Literal["image", "text"]
 Order = Literal["desc", "asc"]
+OddityKind = Literal["mismatched", "hubs"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,53 @@ class Histogram:
     edges: tuple[float, ...]
     """Of the bins, one more than these."""
     counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OwnCaption:
+    """A caption of an image, and whether it matches it."""
+
+    id: str
+    text: str
+    match_probability: float
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """An item that an audit found odd; `captions` of a mismatched image, `occurrences` and `expected` of a hub."""
+
+    item: Item
+    match_probability: float | None
+    """Of its worst caption, or of a caption with its own image; None for a hub."""
+    captions: tuple[OwnCaption, ...]
+    occurrences: int | None
+    """How many queries have it among their first answers."""
+    expected: float | None
+    """The same if chance drew the answers."""
+
+
+@dataclass(frozen=True)
+class Hubness:
+    """How far the first answers are from being spread over all items."""
+
+    queries: int
+    answers: int
+    skewness: float | None
+    skewness_by_chance: float | None
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """A page of odd items, the oddest first."""
+
+    kind: OddityKind
+    modality: Modality
+    total: int
+    created: str
+    current: bool
+    """Whether the gallery is as it was when it was audited."""
+    hubness: Hubness | None
+    items: tuple[Oddity, ...]
 
 
 @dataclass(frozen=True)

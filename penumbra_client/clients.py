@@ -72,6 +72,7 @@ class _Asking(ABC):
     uncertainty_of_words = _asks(operations.uncertainty_of_words)
     by_uncertainty = _asks(operations.by_uncertainty)
     sigma_histogram = _asks(operations.sigma_histogram)
+    oddities = _asks(operations.oddities)
     attention_of_text = _asks(operations.attention_of_text)
     attention_of_image = _asks(operations.attention_of_image)
     attention_of_item = _asks(operations.attention_of_item)

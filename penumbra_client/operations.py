@@ -21,6 +21,8 @@ from penumbra_client.answers import (
     Item,
     ItemList,
     Modality,
+    Oddities,
+    OddityKind,
     Order,
     Query,
     Readiness,
@@ -116,6 +118,12 @@ def by_uncertainty(
 def sigma_histogram(modality: Modality, *, bins: int = 40) -> Call[Histogram]:
     """How σ is distributed among the gallery's images or texts."""
     return Call(Request("GET", "/uncertainty/histogram", {"modality": modality, "bins": bins}), _reads(Histogram))
+
+
+def oddities(kind: OddityKind, *, modality: Modality = "image", limit: int = 10, offset: int = 0) -> Call[Oddities]:
+    """What `penumbra index audit` found: images that their captions hardly match (`mismatched`), or `hubs`."""
+    parameters = {"kind": kind, "modality": modality, "limit": limit, "offset": offset}
+    return Call(Request("GET", "/oddities", parameters), _reads(Oddities))
 
 
 def attention_of_text(text: str) -> Call[Attention]:

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 from torch import Tensor
 
+from index.audit import Hubness
 from index.histogram import Histogram
 from index.items import Modality
 from models.attention_maps import PictureAttention, TextAttention
@@ -15,6 +16,8 @@ from models.image import Area
 from service.answers import ItemAnswer, QueryAnswer, Rounded, UncertaintyAnswer
 from service.attention import Attended
 from service.engine import Engine
+from service.exploring_schemas import OdditiesQuestion
+from service.oddities import Oddities, OddityKind, ShownOddity
 from service.words import WeighedText, WordWeight
 
 
@@ -160,3 +163,86 @@ class HistogramAnswer(BaseModel):
         # The shortest decimals that are read back as the same float32.
         edges = [float(str(edge)) for edge in found.edges]
         return cls(modality=modality, total=int(found.counts.sum()), edges=edges, counts=found.counts.tolist())
+
+
+class OwnCaptionAnswer(BaseModel):
+    """A caption of an image, and whether it matches it."""
+
+    id: str
+    text: str
+    match_probability: Rounded = Field(description="With its own image, 0 to 1, in closed form.")
+
+
+class OddityAnswer(BaseModel):
+    """An odd item."""
+
+    item: ItemAnswer
+    match_probability: Rounded | None = Field(
+        description="Of a mismatched image: that of its worst caption; of a text: with its own image. Null for a hub."
+    )
+    captions: list[OwnCaptionAnswer] = Field(description="Of a mismatched image: its own; none for anything else.")
+    occurrences: int | None = Field(
+        description="Of a hub: how many queries have it among their first answers; null for anything else."
+    )
+    expected: Rounded | None = Field(description="The same if chance drew the answers; null for anything else.")
+
+    @classmethod
+    def of(cls, shown: ShownOddity, expected: float | None, engine: Engine) -> Self:
+        """From the value of this engine."""
+        return cls(
+            item=ItemAnswer.of(shown.item, engine),
+            match_probability=shown.oddity.match_probability,
+            captions=[
+                OwnCaptionAnswer(id=item.id, text=item.text or "", match_probability=probability)
+                for item, probability in shown.captions
+            ],
+            occurrences=shown.oddity.occurrences,
+            expected=expected,
+        )
+
+
+class HubnessAnswer(BaseModel):
+    """How far the first answers are from being spread over all items."""
+
+    queries: int = Field(description="Items of the other modality that asked.")
+    answers: int = Field(description="First answers of each that were counted.")
+    skewness: Rounded | None = Field(
+        description="Of the occurrences of all items, 0 where they are spread alike to both sides; null where equal."
+    )
+    skewness_by_chance: Rounded | None = Field(description="The same if chance drew the answers.")
+
+
+class OdditiesAnswer(BaseModel):
+    """A page of odd items, the oddest first."""
+
+    kind: OddityKind
+    modality: Modality
+    total: int = Field(description="Odd items of this kind and modality that are still there, of 1,000 at most.")
+    created: str = Field(description="When the audit ended, UTC, ISO 8601.")
+    current: bool = Field(description="Whether the gallery is as it was then.")
+    hubness: HubnessAnswer | None = Field(description="Null for mismatched.")
+    items: list[OddityAnswer]
+
+    @classmethod
+    def of(cls, question: OdditiesQuestion, found: Oddities, engine: Engine) -> Self:
+        """From the value of this engine."""
+        hubness = found.hubness
+        expected = None if hubness is None else hubness.expected
+        return cls(
+            kind=question.kind,
+            modality=question.modality,
+            total=found.total,
+            created=found.audit.created,
+            current=found.current,
+            hubness=None if hubness is None else _hubness(hubness),
+            items=[OddityAnswer.of(each, expected, engine) for each in found.shown],
+        )
+
+
+def _hubness(hubness: Hubness) -> HubnessAnswer:
+    return HubnessAnswer(
+        queries=hubness.queries,
+        answers=hubness.answers,
+        skewness=hubness.skewness,
+        skewness_by_chance=hubness.skewness_by_chance,
+    )

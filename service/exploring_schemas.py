@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from index.items import Modality
+from service.oddities import OddityKind
 from service.schemas import Strict
 
 
@@ -40,3 +41,15 @@ class HistogramQuestion(Strict):
 
     modality: Modality = Field(description="The gallery's images or texts.")
     bins: int = Field(40, ge=1, le=1000, description="Bins of equal width, from 1 to 1000.")
+
+
+class OdditiesQuestion(Strict):
+    """Which of the odd ones."""
+
+    kind: OddityKind = Field(
+        description="mismatched: images with a caption of their own that hardly matches them, or such captions. hubs: "
+        "items among the first answers of many queries."
+    )
+    modality: Modality = Field(Modality.IMAGE, description="The gallery's images or texts.")
+    limit: int = Field(10, ge=1, description="Items on a page, from 1 to the limit top_k in /info.")
+    offset: int = Field(0, ge=0, lt=2**63, description="Items left out before the page, 0 or more.")

@@ -158,6 +158,26 @@ HISTOGRAM: Final[dict[str, Any]] = {
     "edges": [0.021686, 0.036713, 0.05174, 0.066767],
     "counts": [3, 2, 1],
 }
+ODDITIES: Final[dict[str, Any]] = {
+    "kind": "mismatched",
+    "modality": "image",
+    "total": 1000,
+    "created": "2026-11-26T18:00:00+00:00",
+    "current": True,
+    "hubness": None,
+    "items": [
+        {
+            "item": ITEM,
+            "match_probability": 0.021044,
+            "captions": [
+                {"id": "scene-00007#0", "text": "a red star at night", "match_probability": 0.874401},
+                {"id": "scene-00007#1", "text": "two blue rings by day", "match_probability": 0.021044},
+            ],
+            "occurrences": None,
+            "expected": None,
+        }
+    ],
+}
 NEW_CAPTIONS: Final = {
     "items": [{"id": "note-1", "text": "a red star at night", "image_id": "scene-00007", "meta": {"by": "me"}}]
 }
@@ -287,6 +307,11 @@ _UNKNOWN: Final = _problem(
 _UNKNOWN_GALLERY: Final = _problem(
     404, "Unknown gallery", "There is no gallery 'hats' here; those there are: 'default', 'shoes'."
 )
+_UNAUDITED: Final = _problem(
+    404,
+    "Not audited",
+    "Nobody has looked for what is odd in this gallery: run `penumbra index audit` on its folder.",
+)
 _REFUSED: Final = _problem(409, "Swap refused", _REFUSAL)
 _READ_ONLY: Final = _problem(
     403, "Read only", "This server does not change its galleries; start it with --writable if it is to."
@@ -327,6 +352,7 @@ def answers(
     bad_input: bool = True,
     gallery: bool = False,
     item: bool = False,
+    audit: bool = False,
     swap: bool = False,
     overload: bool = False,
     warming: bool = False,
@@ -336,6 +362,7 @@ def answers(
         (bad_input, {422: _BAD}),
         (gallery, {404: _UNKNOWN_GALLERY}),
         (item, {404: _UNKNOWN}),
+        (audit, {404: _UNAUDITED}),
         (swap, {409: _REFUSED}),
         (overload, {413: _LARGE, 429: _BUSY, 504: _LATE}),
         (warming, {503: _WARMING}),

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from cli.audit import audit_gallery
 from faults.subject import MODEL, build_gallery, write_corpus, write_model
 from penumbra_client import Client
 from service.app import create_app
@@ -25,6 +26,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     write_model(folder / MODEL)
     write_corpus(folder / "corpus", images=3, seed=1)
     build_gallery(folder / MODEL, folder / "corpus", folder / "gallery")
+    audit_gallery(folder / "gallery")
     write_corpus(folder / "few", images=1, seed=2)
     build_gallery(folder / MODEL, folder / "few", folder / "second")
     served = {"gallery": folder / "gallery", "galleries": {"second": folder / "second"}, "writable": True}

@@ -91,6 +91,17 @@ def test_a_list_can_be_narrowed(client: Client) -> None:
     assert client.by_uncertainty("image", min_sigma=2 * histogram.edges[-1]).total == 0
 
 
+def test_oddities(client: Client) -> None:
+    """Hubs with how often they answer, mismatched images with their captions; none before an audit."""
+    hubs = client.oddities("hubs", limit=2)
+    assert hubs.hubness is not None and hubs.total >= len(hubs.items)
+    mismatched = client.oddities("mismatched", limit=1).items[0]
+    assert mismatched.item.modality == "image"
+    assert min(each.match_probability for each in mismatched.captions) == mismatched.match_probability
+    with pytest.raises(NotFoundError, match="penumbra index audit"):
+        client.for_gallery("second").oddities("hubs")
+
+
 def test_words_attention_and_projection(client: Client, picture: Path) -> None:
     """Each word of a text, where the model looks, and a spot in the plane for each answer."""
     weighed = client.uncertainty_of_words("a red thing")

@@ -42,6 +42,7 @@ CALLS: Final[dict[str, Call[Any]]] = {
         "text", order="asc", limit=5, offset=5, min_sigma=0.1, max_sigma=0.2, filter={"label": "rose"}
     ),
     "sigma_histogram": operations.sigma_histogram("text", bins=5),
+    "oddities": operations.oddities("hubs", modality="text", limit=5, offset=5),
     "attention_of_text": operations.attention_of_text("a star"),
     "attention_of_image": operations.attention_of_image(b"x"),
     "attention_of_item": operations.attention_of_item("i"),
@@ -66,6 +67,7 @@ ANSWERS: Final = {
     "uncertainty_of_words": answers.Words,
     "by_uncertainty": answers.ItemList,
     "sigma_histogram": answers.Histogram,
+    "oddities": answers.Oddities,
     "attention_of_text": answers.Attention,
     "attention_of_image": answers.Attention,
     "attention_of_item": answers.Attention,

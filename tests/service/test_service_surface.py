@@ -19,6 +19,7 @@ OF_A_GALLERY = {
     ("post", "/uncertainty"),
     ("get", "/uncertainty/words"),
     ("get", "/uncertainty/histogram"),
+    ("get", "/oddities"),
     ("get", "/attention"),
     ("post", "/attention"),
     ("get", "/items/{id}"),
@@ -60,7 +61,7 @@ def test_every_field_is_described(client: TestClient) -> None:
         for content in operations(client)[method, path]["requestBody"]["content"].values():
             assert content["schema"]["additionalProperties"] is False
             assert all(field.get("description") for field in content["schema"]["properties"].values())
-    for path in ("/uncertainty", "/uncertainty/words", "/uncertainty/histogram", "/attention"):
+    for path in ("/uncertainty", "/uncertainty/words", "/uncertainty/histogram", "/attention", "/oddities"):
         parameters = operations(client)["get", path]["parameters"]
         assert all(each.get("description") for each in parameters)
 
@@ -84,6 +85,7 @@ def test_examples_are_true_to_their_schemas() -> None:
         (exploring_answers.AttentionAnswer, examples.IMAGE_ATTENTION),
         (exploring_answers.WordsAnswer, examples.WORDS),
         (exploring_answers.HistogramAnswer, examples.HISTOGRAM),
+        (exploring_answers.OdditiesAnswer, examples.ODDITIES),
         (answers.ItemAnswer, examples.ITEM),
         (answers.ChangeAnswer, examples.ADDED),
         (answers.Info, examples.INFO),
