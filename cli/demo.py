@@ -33,7 +33,7 @@ def command(
     open_: Annotated[
         bool, typer.Option("--open", help="Then serve it and open its page in the browser, until Ctrl-C.")
     ] = False,
-    port: Annotated[int | None, typer.Option(help="Port to serve it on. [default: 8000]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve it on; 8000 without it.")] = None,
 ) -> None:
     """Make the demo: 2,000 Scenes and their gallery, audited. What is there and fits the shipped model stays."""
     gallery = out / "gallery"
