@@ -25,15 +25,22 @@ from penumbra_client import (
     UnreachableError,
 )
 
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "client.md"
 JSON: Final = {"Content-Type": "application/json"}
 
 
-def test_the_five_lines(url: str, client: Client) -> None:
-    """The example at the top of the package does what it says, on a server at another port."""
-    text = str(penumbra_client.__doc__).replace("http://127.0.0.1:8000", url)
-    example = doctest.DocTestParser().get_doctest(text, {}, "penumbra_client", None, None)
-    assert len(example.examples) == 2
-    failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
+@pytest.mark.parametrize(
+    ("text", "examples"), [(str(penumbra_client.__doc__), 2), (PAGE.read_text(encoding="utf-8"), 6)]
+)
+def test_what_is_shown_runs(
+    url: str, client: Client, picture: Path, monkeypatch: pytest.MonkeyPatch, text: str, examples: int
+) -> None:
+    """The examples at the top of the package and on the page do what they say, on a server at another port."""
+    (picture.parent / "picture.png").write_bytes(picture.read_bytes())
+    monkeypatch.chdir(picture.parent)
+    shown = doctest.DocTestParser().get_doctest(text.replace("http://127.0.0.1:8000", url), {}, "shown", None, None)
+    assert len(shown.examples) == examples
+    failed, _ = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(shown)
     assert failed == 0
 
 
