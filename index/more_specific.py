@@ -37,7 +37,7 @@ def more_specific(gallery: Gallery, query: Gaussian, text: str, count: int) -> t
     rows = gallery.nearest(Modality.TEXT, query.mean, NEAR, Allowed(surer))
     distances = squared_l2(query, gallery.gaussians(Modality.TEXT, rows)).numpy()
     asked, said = words(text), [words(item.text or "") for item in gallery.items(Modality.TEXT, rows)]
-    left_out = [len(set(asked).difference(each)) for each in said]
+    left_out = np.array([len(set(asked).difference(each)) for each in said], np.int64)
     order = np.lexsort((rows, distances, left_out)).tolist()
     distinct = _distinct([said[place] for place in order], asked)
     return tuple(int(rows[order[place]]) for place, _ in zip(distinct, range(count), strict=False))
