@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
-from index.allowed import Allowed
 from index.gallery import Gallery
 from index.items import Modality
 from models.distances import squared_l2
 from models.gaussian import Gaussian
 from models.text import words
 
-NEAR: Final = 500
-"""Texts whose words are looked at: of those that are clearly more certain the nearest."""
 CLEARLY: Final = 0.9
 """A text is clearly more certain with a σ of at most so much of the query's."""
 
 
-def more_specific(gallery: Gallery, query: Gaussian, text: str, count: int) -> tuple[int, ...]:
-    """Up to `count` rows of texts near a query that are clearly more certain.
+def captions_of(gallery: Gallery, images: Iterable[str]) -> tuple[int, ...]:
+    """Rows of the captions of these images."""
+    found = (gallery.find(caption) for image in images for caption in gallery.captions(image))
+    return tuple(row for _, row in filter(None, found))
+
+
+def more_specific(
+    gallery: Gallery, query: Gaussian, text: str, candidates: Sequence[int], count: int
+) -> tuple[int, ...]:
+    """Up to `count` of the candidates that are clearly more certain than a query.
 
     Those that leave out the fewest of its words come first, and of these the nearest by the mean: nearness alone finds
     texts of other things too. No two have the same words, and none has just the query's.
@@ -30,12 +35,13 @@ def more_specific(gallery: Gallery, query: Gaussian, text: str, count: int) -> t
         gallery: whose texts are looked at.
         query: Gaussian [dim] of the text.
         text: the query's.
+        candidates: rows of texts. Those near a vague query are as vague; captions of what matches it are not.
         count: how many at most.
     """
-    surer = np.zeros(len(gallery.stored(Modality.TEXT)), np.bool_)
-    surer[gallery.by_sigma(Modality.TEXT, most=CLEARLY * float(query.sigma)).rows] = True
-    rows = gallery.nearest(Modality.TEXT, query.mean, NEAR, Allowed(surer))
-    distances = squared_l2(query, gallery.gaussians(Modality.TEXT, rows)).numpy()
+    rows = np.array(candidates, np.int64)
+    gaussians = gallery.gaussians(Modality.TEXT, rows)
+    surer = (gaussians.sigma <= CLEARLY * query.sigma).numpy()
+    rows, distances = rows[surer], squared_l2(query, gaussians).numpy()[surer]
     asked, said = words(text), [words(item.text or "") for item in gallery.items(Modality.TEXT, rows)]
     left_out = np.array([len(set(asked).difference(each)) for each in said], np.int64)
     order = np.lexsort((rows, distances, left_out)).tolist()

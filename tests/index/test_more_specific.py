@@ -42,13 +42,13 @@ def test_as_a_loop_has_it(
             known.add(wording)
             expected.append(row)
     with patch.object(Gallery, "items", lambda _, modality, rows: [_item(row, words) for row in rows]):
-        assert more_specific(gallery, query, asked, count) == tuple(expected)
+        assert more_specific(gallery, query, asked, range(len(TEXTS)), count) == tuple(expected)
 
 
 def test_a_gallery_without_texts_has_none(gallery_of: GalleryOf) -> None:
     """Where there are no texts, none is suggested."""
     gallery = gallery_of(draw(3, 0), draw(0, 1))
-    assert more_specific(gallery, draw(1, 2)[0], "round", 3) == ()
+    assert more_specific(gallery, draw(1, 2)[0], "round", [], 3) == ()
 
 
 def _item(row: int, words: list[str]) -> Item:
