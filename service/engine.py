@@ -20,7 +20,8 @@ from index.gallery import Gallery, Uncertainty
 from index.histogram import Histogram, histogram
 from index.items import Item, Modality
 from index.manifest import read_manifest
-from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
+from index.rerank import Rerank
+from index.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
@@ -243,6 +244,13 @@ class Engine:
         """The Gaussian and the uncertainty of a query; raises what `search` raises."""
         async with self.admitted():
             return await self._encode(query, clock)
+
+    def best(self, query: EncodedQuery, count: int) -> tuple[Hit, ...]:
+        """The most probable items for a query, without sampling noise; computed in the thread that asks."""
+        direction = ASKS[query.modality]
+        size = self.shortlist_size(ANSWERS[direction])
+        options = SearchOptions(top_k=count, shortlist=size, rerank=Rerank.CLOSED_FORM)
+        return self._retriever.search(query.gaussian, direction, options).hits
 
     def shortlist_size(self, modality: Modality) -> int:
         """The items of a modality that get a probability when a search does not say how many."""

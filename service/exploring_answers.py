@@ -129,8 +129,8 @@ class WordsAnswer(BaseModel):
     query: QueryAnswer = Field(description="The whole text.")
     words: list[WordAnswer] = Field(description="In the order of the text; none where it has one word only.")
     more_specific: list[ItemAnswer] = Field(
-        description="Up to 3 texts of the gallery near this one, by the distance of the means, whose sigma is at most "
-        "0.9 of its own; the nearest first, no two of the same words."
+        description="Up to 3 texts of the gallery near this one whose sigma is at most 0.9 of its own: first those "
+        "that leave out the fewest of its words, of these the nearest by the mean; no two of the same words."
     )
 
     @classmethod

@@ -8,13 +8,15 @@ from typing import Final
 
 from index.gallery import Uncertainty
 from index.items import Modality
-from index.more_specific import more_specific
+from index.more_specific import captions_of, more_specific
 from models.gaussian import concatenate
 from models.text import TextLimits, check, spans
 from service.engine import Clock, Described, EncodedQuery, Engine, described
 from service.errors import LimitError
 
 SUGGESTIONS: Final = 3
+BEST: Final = 50
+"""Pictures whose captions are looked at for suggestions: the most probable ones."""
 
 
 @dataclass(frozen=True)
@@ -74,5 +76,8 @@ async def weigh(engine: Engine, text: str, clock: Clock) -> WeighedText:
 
 def _more_specific(engine: Engine, query: EncodedQuery) -> tuple[Described, ...]:
     gallery = engine.gallery
-    rows = more_specific(gallery, query.gaussian, query.text or "", SUGGESTIONS)
+    best = engine.best(query, BEST)
+    rows = more_specific(
+        gallery, query.gaussian, query.text or "", captions_of(gallery, (hit.item.id for hit in best)), SUGGESTIONS
+    )
     return described(gallery, Modality.TEXT, list(rows))

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 
 from models.image import no_larger
 from service.answers import ItemAnswer
@@ -28,7 +27,7 @@ _LASTING: Final = "max-age=31536000, immutable"
 _PASSING: Final = "max-age=60"
 
 
-class Wanted(Strict):
+class PictureQuestion(Strict):
     """Which form of a picture."""
 
     side: int | None = Field(
@@ -38,9 +37,9 @@ class Wanted(Strict):
 
 
 @router.get("/{id:path}/image", response_class=Response, responses=examples.PICTURE)
-async def picture(
+def picture(
     id: Identifier,
-    wanted: Annotated[Wanted, Query()],
+    question: Annotated[PictureQuestion, Query()],
     engine: GalleryEngine,
     state: ServiceState,
     if_none_match: Annotated[str | None, Header()] = None,
@@ -50,13 +49,11 @@ async def picture(
         # The path of the item "a/image" looks like that of the picture of "a" once it is decoded.
         answer = ItemAnswer.of(engine.describe(f"{id}/image"), engine)
         return Response(answer.model_dump_json(), media_type="application/json")
-    stored = await run_in_threadpool(engine.picture, id)
-    headers = {"ETag": _etag(stored, wanted.side), "Cache-Control": _caching(stored, wanted.v, state)}
+    stored = engine.picture(id)
+    headers = {"ETag": _etag(stored, question.side), "Cache-Control": _caching(stored, question.v, state)}
     if if_none_match is not None and _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    jpeg = stored.jpeg
-    if wanted.side is not None:
-        jpeg = await engine.workers.decode(no_larger, jpeg, wanted.side)
+    jpeg = stored.jpeg if question.side is None else no_larger(stored.jpeg, question.side)
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 

@@ -30,24 +30,25 @@ def words() -> list[str]:
 def test_as_a_loop_has_it(
     gallery_of: GalleryOf, words: list[str], seed: int, width: float, count: int, asked: str
 ) -> None:
-    """The nearest by the means, of those with σ of at most 0.9 of the query's, each wording once, the query's not."""
+    """Those with σ of at most 0.9 of the query's: fewest of its words left out, then nearest; each wording once."""
     gallery, query = gallery_of(draw(5, 0), TEXTS), draw(1, seed)[0]
     query = Gaussian(query.mean, torch.full_like(query.mean, width))
     known, expected = {asked.lower().strip("!")}, []
     distances = ((TEXTS.mean - query.mean) ** 2).sum(-1).tolist()
-    for row in sorted(range(len(TEXTS)), key=lambda row: (distances[row], row)):
+    lacking = [len(set(asked.lower().strip("!").split()) - set(each.lower().strip("!").split())) for each in words]
+    for row in sorted(range(len(TEXTS)), key=lambda row: (lacking[row], distances[row], row)):
         wording = words[row].lower().strip("!")
         if len(expected) < count and TEXTS.sigma[row] <= 0.9 * query.sigma and wording not in known:
             known.add(wording)
             expected.append(row)
     with patch.object(Gallery, "items", lambda _, modality, rows: [_item(row, words) for row in rows]):
-        assert more_specific(gallery, query, asked, count) == tuple(expected)
+        assert more_specific(gallery, query, asked, range(len(TEXTS)), count) == tuple(expected)
 
 
 def test_a_gallery_without_texts_has_none(gallery_of: GalleryOf) -> None:
     """Where there are no texts, none is suggested."""
     gallery = gallery_of(draw(3, 0), draw(0, 1))
-    assert more_specific(gallery, draw(1, 2)[0], "round", 3) == ()
+    assert more_specific(gallery, draw(1, 2)[0], "round", [], 3) == ()
 
 
 def _item(row: int, words: list[str]) -> Item:

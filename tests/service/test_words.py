@@ -41,11 +41,13 @@ def test_one_word_is_not_left_out(client: TestClient) -> None:
 
 
 def test_suggestions_are_texts_of_the_gallery(client: TestClient) -> None:
-    """They are more certain than the query, nearest first, as items are told elsewhere."""
+    """They are captions of its best answers, more certain than the query, as items are told elsewhere."""
     vague = max(("zorb", "red", "a", "ring 7", "blue square", "yellow"), key=lambda text: sigma(client, text))
     found = ask(client, vague)
     assert 0 < len(found["more_specific"]) <= 3
+    best = client.post("/search/text-to-image", json={"text": vague, "top_k": 50, "rerank": "closed_form"}).json()
     for each in found["more_specific"]:
+        assert each["image_id"] in {hit["id"] for hit in best["results"]}
         assert each["uncertainty"]["sigma"] <= 0.9 * found["query"]["uncertainty"]["sigma"]
         assert each["modality"] == "text"
         assert each == client.get("/items/" + each["id"].replace("#", "%23").replace(" ", "%20")).json()
