@@ -26,6 +26,7 @@ from service.errors import KINDS, problem
 from service.galleries import Galleries
 from service.gate import Gate
 from service.hangup import on_hangup
+from service.hosts import names
 from service.keys import Keys, Scope
 from service.logs import configuration
 from service.metrics import Metrics
@@ -82,7 +83,7 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     """Keys, and the sites that may ask; preflights carry no key, so that they are answered first."""
     keys = None if settings.keys is None else Keys.read(settings.keys)
     metrics = None if settings.metrics_scope == "none" else Scope(settings.metrics_scope)
-    app.add_middleware(Access, keys=keys, origins=settings.cors_origins, metrics=metrics)
+    app.add_middleware(Access, keys=keys, hosts=names(settings), origins=settings.cors_origins, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
