@@ -28,8 +28,16 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ADMINISTERING: Final = frozenset({"admin", "reload", "publish"})
 
 
-def scope_of(method: str, path: str) -> KeyScope | None:
-    """What a request needs; None for the probes. An unknown route that may change something needs `write`."""
+def scope_of(method: str, path: str, metrics: KeyScope | None = KeyScope.READ) -> KeyScope | None:
+    """What a request needs; None for the probes. An unknown route that may change something needs `write`.
+
+    Args:
+        method: of the request.
+        path: of the request, or of a route.
+        metrics: what /metrics needs.
+    """
+    if path == "/metrics":
+        return metrics
     if path in PROBES:
         return None
     if noun(path) in _ADMINISTERING:
@@ -96,7 +104,7 @@ class Access:
         headers = Headers(scope=scope)
         if self._hosts is not None and scope["path"] not in PROBES:
             check_host(headers.get("host"), self._hosts)
-        needed = self._needed(scope["method"], scope["path"])
+        needed = scope_of(scope["method"], scope["path"], self._metrics)
         if needed in (KeyScope.WRITE, KeyScope.ADMIN) and not _is_own(headers, self._origins):
             raise ForbiddenError("A page of another site sent this; add the site to PENUMBRA_CORS_ORIGINS if it may.")
         if self._keys is None or needed is None:
@@ -108,9 +116,6 @@ class Access:
         scope.setdefault("state", {})["key"] = key.name
         _check_scope(key, needed, shown.unasked)
         self._check_rate(key)
-
-    def _needed(self, method: str, path: str) -> KeyScope | None:
-        return self._metrics if path == "/metrics" else scope_of(method, path)
 
     def _check_rate(self, key: Key) -> None:
         bucket = self._buckets.setdefault(key.name, TokenBucket(key.rate, key.burst))

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import uvicorn
@@ -17,8 +18,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
-from service.access import Access, check_exposure
+from service.access import Access, check_exposure, scope_of
 from service.api import changes, galleries, info, items, page, probes, search, uncertainty
+from service.api.document import with_keys
 from service.api.places import PREFIX, in_path
 from service.connections import Door, connection
 from service.deadlines import DEADLINE, Deadlines
@@ -83,6 +85,8 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     """Keys, and the sites that may ask; preflights carry no key, so that they are answered first."""
     keys = None if settings.keys is None else Keys.read(settings.keys)
     metrics = None if settings.metrics_scope == "none" else Scope(settings.metrics_scope)
+    if keys is not None:
+        app.openapi_schema = with_keys(app.openapi(), partial(scope_of, metrics=metrics))
     app.add_middleware(Access, keys=keys, hosts=names(settings), origins=settings.cors_origins, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(

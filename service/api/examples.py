@@ -324,6 +324,13 @@ def _inlined(model: type[BaseModel]) -> dict[str, Any]:
     return {key: resolve(value) for key, value in schema.items()}
 
 
+KEYS: Final = {
+    "401": _problem(401, "Key needed", "Send a key that this server knows, as Authorization: Bearer KEY."),
+    "403": _problem(403, "Not allowed", "The key shop lacks the scope write, which this needs; use another key."),
+    "429": _problem(429, "Too many requests", "The key shop has 20 requests a second; ask again later."),
+}
+"""The problems that keys add to every route but the probes."""
+
 PICTURE: Final[Responses] = {
     200: {
         "description": "The picture.",

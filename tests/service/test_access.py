@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
@@ -220,6 +221,27 @@ def test_names_are_names(host: str) -> None:
     """Nothing else than a name or an address is taken for one."""
     with pytest.raises(ConfigError, match="HOSTS"):
         read(gallery="somewhere", hosts=[host])
+
+
+def test_the_document_says_what_a_key_opens(locked: TestClient, client: TestClient) -> None:
+    """With keys it has how to show one, and for each route the scope that opens it and no other; without, nothing."""
+    document = locked.get("/openapi.json", headers=bearer("reader")).json()
+    scheme = document["components"]["securitySchemes"]["key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer") and "penumbra keys new" in scheme["description"]
+    told = {
+        (path, method): operation.get("security")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert [place for place, security in told.items() if security is None] == [("/healthz", "get"), ("/readyz", "get")]
+    for (path, method), security in told.items():
+        for name, scope in (("reader", "read"), ("writer", "write")):
+            opened = "problem:not-allowed" not in locked.request(method, path, headers=bearer(name)).text
+            assert security is None or opened == (security == [{"key": [scope]}]), (path, method)
+        if security:
+            assert {"401", "403", "429"} <= document["paths"][path][method]["responses"].keys()
+    unguarded = client.get("/openapi.json").json()
+    assert "securitySchemes" not in unguarded["components"] and '"security"' not in json.dumps(unguarded)
 
 
 def test_the_log_has_the_keys_name(locked: TestClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,6 @@ from service.errors import OverloadedError
 from service.patience import Patience
 from service.settings import Limits, Settings
 
-
 FORM = "multipart/form-data; boundary=b"
 
 

@@ -202,7 +202,7 @@ def test_why_it_is_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 
 def test_spans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request is a span of its caller's trace with its route and status, and each stage one within it; no text, wherever it stood."""
+    """A request is a span of its caller's trace with route and status, each stage one within it; none tells a text."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr("service.app.collector", lambda endpoint: provider.get_tracer("test"))
