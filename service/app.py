@@ -121,6 +121,8 @@ def serve(settings: Settings) -> None:
                 log_config=configuration(),
                 http=connection(settings.limits, _door(app.state.service)),
                 server_header=False,
+                # Nothing here depends on whom a proxy says that it asks for.
+                proxy_headers=False,
                 h11_max_incomplete_event_size=settings.limits.header_bytes,
                 timeout_keep_alive=settings.limits.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.limits.shutdown_seconds,

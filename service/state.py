@@ -62,7 +62,7 @@ class State:
         self.metrics.query(direction, query.uncertainty.sigma, top)
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:
     state: State = request.app.state.service
     return state
 

@@ -210,7 +210,7 @@ def test_a_name_of_another_site_is_refused(client: TestClient, locked: TestClien
             refused = server.request(method, path, headers=evil)
             assert (refused.status_code, refused.headers["content-type"]) == (421, "application/problem+json")
             assert "'evil.example'" in refused.json()["detail"] and "PENUMBRA_HOSTS" in refused.json()["detail"]
-        assert server.get("/readyz", headers=evil).status_code == 200
+        assert server.get("/healthz", headers=evil).status_code == 200
     assert client.get("/info", headers={"Host": "localhost:8000"}).status_code == 200
 
 
