@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
 from service.access import Access, check_exposure, scope_of
-from service.api import changes, galleries, info, items, page, probes, search, uncertainty
+from service.api import attention, changes, galleries, info, items, oddities, page, probes, search, uncertainty
 from service.api.document import with_keys
 from service.api.places import PREFIX, in_path
 from service.connections import Door, connection
@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = state
-    for module in (search, uncertainty, items, changes, info, galleries):
+    for module in (search, uncertainty, attention, oddities, items, changes, info, galleries):
         app.include_router(module.router)
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(in_path)])
     for module in (probes, page):
