@@ -89,6 +89,7 @@ def test_the_compose_file_gives_nothing_away() -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(str(port).startswith("127.0.0.1:") for port in service["ports"])
     assert service["environment"]["PENUMBRA_INSECURE"] == "${PENUMBRA_INSECURE:-true}"
+    assert service["environment"]["PENUMBRA_HOSTS"] == '${PENUMBRA_HOSTS:-["localhost"]}'
     [temporary] = service["tmpfs"]
     limits = Limits()
     assert temporary == f"/tmp:size={limits.requests * limits.bytes // 2**20}m"
