@@ -88,7 +88,7 @@ def verify_command(gallery: GalleryFolder) -> None:
         say(f"{found.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
     if not found.sound:
         raise typer.Exit(DAMAGED)
-    say(f"{gallery} is sound: {found.files} files, {amount(found.bytes)}; changes since it was built: {found.changes:,}.")
+    say(f"{gallery} is sound: {found.files} files, {amount(found.bytes)}, changes since: {found.changes:,}.")
 
 
 def _model(gallery: Path, model: Path | None) -> LoadedModel:
