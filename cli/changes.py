@@ -103,7 +103,7 @@ def _say_found(found: Verification) -> None:
         say(f"{found.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
     if found.sound:
         size = amount(found.bytes)
-        say(f"{found.directory} is sound: {found.files} files, {size}, {found.changes:,} changes since.")
+        say(f"{found.directory} is sound: {found.files} files, {size}, changes since: {found.changes:,}.")
 
 
 def _model(gallery: Path, model: Path | None) -> LoadedModel:

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,37 @@ def test_add_remove_and_compact(home: Path, penumbra: Penumbra) -> None:
     assert code == 0 and "generation 1" in told and "0 items came" in told
     assert held(home) == expected
     assert penumbra("verify", home / "gallery")[0] == 0
+
+
+def test_items_added_are_as_a_build_has_them(home: Path, penumbra: Penumbra) -> None:
+    """Added and compacted, a gallery has the means, log-variances, items and pictures that one built of all has, to the
+    byte; and what was added has them before that too.
+    """
+    both = home / "both"
+    shutil.copytree(home / "corpus", both)
+    shutil.copy(home / "more" / "0.png", both / "more.png")
+    line = json.loads((home / "more" / "captions.jsonl").read_text())
+    with (both / "captions.jsonl").open("a") as lines:
+        lines.write("\n" + json.dumps({**line, "image": "more.png"}))
+    build_gallery(home / MODEL, both, home / "built")
+    assert penumbra("add", home / "gallery", "--data", home / "more")[0] == 0
+    with Gallery.open(home / "gallery") as added, Gallery.open(home / "built") as built:
+        for identifier in ("more", "more#0", "more#1"):
+            assert as_it_is(added, identifier) == as_it_is(built, identifier)
+    assert penumbra("compact", home / "gallery")[0] == 0
+    for modality, kind in product(Modality, ("means", "log_variances")):
+        name = f"{modality}.{kind}.npy"
+        assert (home / "gallery" / name).read_bytes() == (home / "built" / name).read_bytes()
+
+
+def as_it_is(gallery: Gallery, identifier: str) -> tuple[object, ...]:
+    """All that a gallery has of an item: its Gaussian as bytes, what is said of it, its picture."""
+    found = gallery.find(identifier)
+    assert found is not None
+    modality, row = found
+    gaussian = gallery.gaussians(modality, [row])
+    numbers = (each.numpy().tobytes() for each in (gaussian.mean, gaussian.log_variance))
+    return (*numbers, gallery.items(modality, [row])[0], gallery.picture(identifier))
 
 
 def test_update_replaces(home: Path, penumbra: Penumbra) -> None:
