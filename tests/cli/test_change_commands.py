@@ -170,3 +170,20 @@ def test_verify_says_what_is_damaged(home: Path, penumbra: Penumbra) -> None:
     assert faiss.startswith("text.faiss has other content") and "rebuilt from text.means.npy" in faiss
     (home / "gallery" / "manifest.json").write_text("{")
     assert penumbra("verify", home / "gallery")[0] == 2
+
+
+def test_the_same_for_programs(home: Path, penumbra: Penumbra) -> None:
+    """--json prints one object: what the gallery holds after a change, and all that verify found."""
+    code, told, _ = penumbra("add", home / "gallery", "--data", home / "more", "--json")
+    assert code == 0
+    counts = {"image": 4, "text": 8}
+    assert json.loads(told) == {"counts": counts, "added": 3, "removed": 0, "generation": 0}
+    assert json.loads(penumbra("remove", home / "gallery", "i0#0", "--json")[1])["removed"] == 1
+    code, told, _ = penumbra("compact", home / "gallery", "--json")
+    assert json.loads(told) == {"counts": {**counts, "text": 7}, "added": 0, "removed": 0, "generation": 1}
+    found = json.loads(penumbra("verify", home / "gallery", "--json")[1])
+    assert found["sound"] and found["damages"] == [] and found["files"] > 5
+    (home / "gallery" / "text.faiss").write_bytes(b"")
+    code, told, _ = penumbra("verify", home / "gallery", "--json")
+    [damage] = json.loads(told)["damages"]
+    assert (code, json.loads(told)["sound"], damage["file"]) == (1, False, "text.faiss")
