@@ -41,7 +41,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(gallery: Path) -> Iterator[TestClient]:
     """A server of it."""
-    with TestClient(create_app(Settings(gallery=gallery, threads=1)), "http://here") as client:
+    with TestClient(create_app(Settings(gallery=gallery, threads=1, hosts=("here",))), "http://here") as client:
         yield client
 
 
