@@ -7,13 +7,14 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from opening import WIDE, Open
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from cli.audit import audit_gallery
@@ -25,11 +26,9 @@ from models import checkpoint
 from service.app import create_app
 from service.settings import Settings
 
-WIDE, PHONE = (1280, 900), (390, 844)
 # However busy the machine: these tests do not measure time.
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
-Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +69,8 @@ def served(app: FastAPI, door: socket.socket) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
+# No longer than a module: while it is there an event loop runs in this thread, in which others could not start theirs.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium; where all checks have to run it must be there."""
     path = shutil.which("chromium")

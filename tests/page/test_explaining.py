@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
-from conftest import Open
+from opening import Open
 from playwright.sync_api import Page, expect
 
 ASKED = "/?text=a+large+red+star"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import Open
+from opening import Open
 from playwright.sync_api import Page, Request, expect
 
 ASKED = "/?text=something+red"

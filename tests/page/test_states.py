@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conftest import Open
+from opening import Open
 from playwright.sync_api import Page, Route, expect
 
 SEARCH = "**/search/text-to-image"

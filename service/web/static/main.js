@@ -10,7 +10,7 @@ import { showQuery, showWords } from "./query.js";
 import { say } from "./say.js";
 import { offerSettings, server } from "./settings.js";
 import { start } from "./start.js";
-import { isTellingProblem, tell, tellProblem, waiting } from "./status.js";
+import { tell, tellProblem, waiting } from "./status.js";
 
 const WORDS_PAUSE_MS = 500;
 /** Cards to begin with, and more at a time. */
@@ -36,7 +36,6 @@ async function render() {
   setBusy(true);
   try {
     await (at.view === "gallery" ? showGallery(at, signal) : showSearch(at, signal, over));
-    if (isTellingProblem() || at.view === "gallery") tell();
   } catch (problem) {
     if (!signal.aborted) fail(problem, at);
   } finally {
@@ -72,7 +71,10 @@ function showPlace(at) {
   if (!typing) byId("text").value = at.text;
 }
 
-const showGallery = (at, signal) => browse(byId("browse"), at, signal, move, fail);
+async function showGallery(at, signal) {
+  await browse(byId("browse"), at, signal, move, fail);
+  tell();
+}
 
 function questionAt(at) {
   if (at.text.trim()) return { text: at.text };

@@ -16,8 +16,6 @@ export function tell(...parts) {
   document.body.classList.remove("offline");
 }
 
-export const isTellingProblem = () => line.className === "error";
-
 /** A problem in the reader's language. */
 export const worded = (problem) =>
   problem instanceof Problem ? say(problem.kind, { detail: problem.detail }) : String(problem);

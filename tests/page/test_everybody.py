@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import PHONE, WIDE, Open
+from opening import PHONE, WIDE, Open
 from playwright.sync_api import Page, expect
 
 RULES = {
