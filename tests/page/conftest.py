@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from cli.audit import audit_gallery
 from cli.demo import SHIPPED_MODEL
@@ -26,6 +26,9 @@ from service.app import create_app
 from service.settings import Settings
 
 WIDE, PHONE = (1280, 900), (390, 844)
+# However busy the machine: these tests do not measure time.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 Open = Callable[..., Page]
 
 
@@ -95,7 +98,7 @@ def open_page(chromium: Browser, address: str) -> Iterator[Open]:
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         if quiet:
             page.on("console", complain)
             page.on("pageerror", lambda error: complaints.append(str(error)))
