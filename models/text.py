@@ -211,9 +211,11 @@ def _uniform(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(_UNIFORM)
 
 
+@lru_cache(maxsize=4096)
 def _joins(character: str) -> bool:
-    """Whether NFKC may compose a character with the one before it: a mark, or a later part of a Korean syllable."""
-    return unicodedata.category(character)[0] == "M" or "\u1160" <= character <= "\u11ff"
+    """Whether a character may become one with what is before it: with a stroke through it "=" is "≠", and no word."""
+    plain = _uniform(character)
+    return not plain or unicodedata.category(plain[0])[0] == "M"
 
 
 @lru_cache(maxsize=4096)

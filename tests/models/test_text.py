@@ -57,6 +57,7 @@ def test_words_of_words(text: str, punctuation: bool) -> None:
         ("A zorbly, red-star's ring!", ["A", "zorbly", "red", "star's", "ring"]),
         ("½ x", ["½", "x"]),
         ("ﬁne ™ cafe\u0301 flow\u00ader rock’n’roll", ["ﬁne", "™", "cafe\u0301", "flow\u00ader", "rock’n’roll"]),
+        ("a =\u0338 b", ["a", "b"]),
         ("'’ … ", []),
         ("", []),
     ],
@@ -66,7 +67,7 @@ def test_spans(text: str, expected: list[str]) -> None:
     assert [text[start:end] for start, end in spans(text)] == expected
 
 
-@given(ANY_TEXT | st.text(alphabet="a'½Σσ.\u00ad\u0301é™ﬁｶﾞ-\u1100\u1161\u11a8", max_size=8))
+@given(ANY_TEXT | st.text(alphabet="a'½Σσ.\u00ad\u0301=\u0338é™ﬁｶﾞ-\u1100\u1161\u11a8", max_size=8))
 def test_spans_hold_the_words(text: str) -> None:
     """They rise, do not overlap, and what stands in them is read as all words of the text are."""
     found = spans(text)
