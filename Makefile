@@ -12,10 +12,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test bench faults load fuzz clean
+.PHONY: help serve demo test docs figures bench faults load fuzz clean
 
 help: ## Lists these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
 	@exec env PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
@@ -31,6 +31,13 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 	@# A thread for each process: the pools of several would wait for each other.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
+docs: $(VENV)/.package $(VENV)/.development ## Writes docs/reference from the program and builds the site into build/site; warnings are errors.
+	@$(BIN)/python -m documentation reference
+	$(BIN)/zensical build --strict --clean
+
+figures: $(VENV)/.package ## Draws the figures of the documentation anew.
+	@$(BIN)/python -m documentation figures
+
 bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -44,7 +51,7 @@ fuzz: $(VENV)/.package $(VENV)/.development ## Sends a server all sorts of bad i
 	@$(BIN)/python -m fuzz $(ARGS)
 
 clean: ## Removes what these commands made: environment, demo gallery, caches.
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each step leaves a stamp in the environment, so that the next `make` repeats only what has changed since.
