@@ -12,13 +12,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test docs figures bench faults load fuzz clean
+.PHONY: help serve install demo test docs figures bench faults load fuzz clean
 
 help: ## Lists these commands.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
 	@exec env PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
+
+install: $(VENV)/.package ## Makes the environment alone, with .venv/bin/penumbra in it.
 
 demo: $(VENV)/.package ## Makes the demo gallery, unless it is there and fits.
 	@$(BIN)/penumbra demo --out $(DEMO)
