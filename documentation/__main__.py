@@ -15,9 +15,8 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 REFERENCE: Final = ROOT / "docs" / "reference"
 
 
-def pages(scratch: Path) -> dict[str, str]:
-    """The text of every page of docs/reference by its path there; a sample server is made in an empty folder."""
-    sample = Sample.make(scratch)
+def pages_of(sample: Sample) -> dict[str, str]:
+    """The text of every page of docs/reference, by its path there."""
     return {
         "commands.md": commands.page(),
         "http.md": routes.page(sample.openapi),
@@ -31,7 +30,7 @@ def pages(scratch: Path) -> dict[str, str]:
 def reference() -> None:
     """Write docs/reference anew."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, text in pages(Path(scratch)).items():
+        for name, text in pages_of(Sample.make(Path(scratch))).items():
             path = REFERENCE / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,7 +55,3 @@ class Sample:
     @cached_property
     def _app(self) -> Any:
         return create_app(Settings(gallery=self.folder / "gallery", threads=1, writable=True))
-
-    def manifest(self) -> dict[str, Any]:
-        """What the gallery's manifest says."""
-        return dict(json.loads((self.folder / "gallery" / "manifest.json").read_text()))
