@@ -21,7 +21,7 @@ def pages_of(sample: Sample) -> dict[str, str]:
         "commands.md": commands.page(),
         "http.md": routes.page(sample.openapi),
         "settings.md": settings.page(),
-        "metrics.md": metrics.page(sample.metrics()),
+        "metrics.md": metrics.page(sample.metrics),
         "artifacts.md": artifacts.page(sample.folder),
         **{f"python/{name}.md": text for name, text in modules.pages().items()},
     }

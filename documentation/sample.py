@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,8 +42,10 @@ class Sample:
     @cached_property
     def openapi(self) -> dict[str, Any]:
         """What the server says of its routes."""
-        return self._app.openapi()
+        openapi: dict[str, Any] = self._app.openapi()
+        return openapi
 
+    @cached_property
     def metrics(self) -> Sequence[Metric]:
         """The families of `/metrics` after a search, a change and as many queries as a drift needs."""
         with TestClient(self._app) as client:
@@ -53,5 +56,5 @@ class Sample:
             return list(text_string_to_metric_families(client.get("/metrics").text))
 
     @cached_property
-    def _app(self) -> Any:
+    def _app(self) -> FastAPI:
         return create_app(Settings(gallery=self.folder / "gallery", threads=1, writable=True))

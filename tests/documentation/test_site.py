@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from documentation.__main__ import ROOT
 
 
 @pytest.fixture(scope="module")
