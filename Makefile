@@ -12,10 +12,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install demo test docs figures bench faults load fuzz clean
+.PHONY: help serve install demo test docs figures bench faults load fuzz screenshots clean
 
 help: ## Lists these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
 	@exec env PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
@@ -51,6 +51,9 @@ load: $(VENV)/.package ## Asks a server for ten times what it can do, and for ve
 
 fuzz: $(VENV)/.package $(VENV)/.development ## Sends a server all sorts of bad input; ARGS="--cases 5000".
 	@$(BIN)/python -m fuzz $(ARGS)
+
+screenshots: $(VENV)/.development ## Draws the pictures of the page in docs/; the demo has to be served (make serve).
+	@$(BIN)/python docs/screenshots.py http://$(HOST):$(PORT)
 
 clean: ## Removes what these commands made: environment, demo gallery, caches.
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache

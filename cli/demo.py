@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cli.audit import audit_gallery, say_audit
 from cli.index import build_gallery, show_build
 from cli.show import progress, say
 from corpus.read import read
 from corpus.scenes.generate import write
+from index.audit import read_audit
 from index.gallery import Gallery
 from models import checkpoint
 from models.errors import ArtifactError
@@ -22,11 +24,17 @@ DEMO_IMAGES, DEMO_SEED, DEMO_SIDE = 2_000, 2_021, 160
 def command(
     out: Annotated[Path, typer.Option(help="Where the collection and its gallery go.")] = Path("artifacts/demo"),
 ) -> None:
-    """Make the demo: 2,000 Scenes and their gallery. Does nothing when they are there and fit the shipped model."""
+    """Make the demo: 2,000 Scenes and their gallery, audited. What is there and fits the shipped model stays."""
     gallery, collection = out / "gallery", out / "scenes"
     if _is_current(gallery):
         say(f"The demo gallery is in {gallery}.")
-        return
+    else:
+        _make(collection, gallery)
+    if read_audit(gallery) is None:
+        say_audit(audit_gallery(gallery))
+
+
+def _make(collection: Path, gallery: Path) -> None:
     if not collection.exists():
         with progress("rendering Scenes") as report:
             write(collection, DEMO_IMAGES, DEMO_SEED, side=DEMO_SIDE, progress=report)

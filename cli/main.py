@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from cli import bench, compare, demo, evaluate, index, keys, model, publish, search, serve, train
+from cli import audit, bench, compare, demo, evaluate, index, keys, model, publish, search, serve, train
 from models.errors import PenumbraError
 from training.loop import InterruptedTrainingError
 
@@ -33,6 +33,7 @@ for name, part in COMMANDS.items():
     app.command(name)(part.command)
 app.command("scenes")(demo.scenes)
 app.command("calibrate")(evaluate.calibrate_command)
+index.app.command("audit")(audit.command)
 index.app.command("publish")(publish.command)
 app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")

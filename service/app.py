@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
 from service.access import Access, check_exposure
-from service.api import changes, galleries, info, items, page, probes, search, uncertainty
+from service.api import attention, changes, galleries, info, items, oddities, page, probes, search, uncertainty
 from service.api.places import PREFIX, in_path
 from service.connections import Door, connection
 from service.deadlines import DEADLINE, Deadlines
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = state
-    for module in (search, uncertainty, items, changes, info, galleries):
+    for module in (search, uncertainty, attention, oddities, items, changes, info, galleries):
         app.include_router(module.router)
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(in_path)])
     for module in (probes, page):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from torch import Tensor
 
@@ -19,9 +18,6 @@ from models.text import TextLimits, check
 from service.engine import Described, Engine
 from service.errors import StorageError
 from service.settings import Settings
-
-TOGETHER: Final = 8
-"""Captions of one change that wait for the encoder at once, so that queries come in between."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +78,7 @@ async def _encode_picture(engine: Engine, image: Item, data: bytes) -> Addition:
 async def _encode_captions(engine: Engine, captions: Sequence[Item]) -> list[Addition]:
     limits, vocabulary = TextLimits(engine.limits.characters), engine.model.encoder.vocabulary
     captions = [replace(each, text=check(each.text or "", limits)) for each in captions]
-    words = [vocabulary.encode(each.text or "") for each in captions]
-    found: list[Gaussian] = []
-    for start in range(0, len(words), TOGETHER):
-        waiting = (engine.in_batch(Modality.TEXT, ids) for ids in words[start : start + TOGETHER])
-        found += await asyncio.gather(*waiting)
+    found = await engine.in_batches(Modality.TEXT, [vocabulary.encode(each.text or "") for each in captions])
     return [Addition(item, _single(gaussian)) for item, gaussian in zip(captions, found, strict=True)]
 
 

@@ -11,6 +11,7 @@ PenumbraError
 ├── LockedError             (models.errors) another process changes the gallery
 ├── UnknownItemError        there is no item of this id
 ├── UnknownGalleryError     there is no gallery of this name
+├── UnauditedError          nobody has looked for what is odd in the gallery
 ├── ReadOnlyError           the server was not told to change galleries
 ├── StorageError            a change could not be put on the disk
 ├── SwapRefusedError        what lies in a gallery's folder cannot be served
@@ -68,6 +69,10 @@ class UnknownItemError(PenumbraError):
 
 class UnknownGalleryError(PenumbraError):
     """The server has no gallery of this name."""
+
+
+class UnauditedError(PenumbraError):
+    """A gallery has no audit that can be read."""
 
 
 class ReadOnlyError(PenumbraError):
@@ -171,6 +176,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     RequestValidationError: INVALID,
     UnknownItemError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
     UnknownGalleryError: Kind(HTTPStatus.NOT_FOUND, "Unknown gallery"),
+    UnauditedError: Kind(HTTPStatus.NOT_FOUND, "Not audited"),
     UnknownIdError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
     ChangeError: Kind(HTTPStatus.CONFLICT, "Change refused"),
     LockedError: Kind(HTTPStatus.CONFLICT, "Gallery locked", _LATER),

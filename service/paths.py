@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 PROBES: Final = frozenset({"/healthz", "/readyz"})
-COMPUTING: Final = frozenset({"search", "uncertainty"})
+COMPUTING: Final = frozenset({"search", "uncertainty", "attention"})
 """Routes that compute, and change nothing."""
 
 

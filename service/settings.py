@@ -25,6 +25,7 @@ class Limits(BaseModel):
     bytes: int = Field(default=20 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
     pixels: int = Field(default=50_000_000, ge=1, description="Pixels of a picture, width × height.")
     characters: int = Field(default=1000, ge=1, description="Characters of a text.")
+    words: int = Field(default=32, ge=1, description="Words of a text that are weighed one by one.")
     top_k: int = Field(default=1000, ge=1, description="Answers to one search, or items on one page of a list.")
     shortlist: int = Field(default=5000, ge=1, description="Items that one search gives a probability.")
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")

@@ -58,6 +58,8 @@ def basic(name: str) -> dict[str, str]:
         ("POST", "/search/text-to-image", Scope.READ),
         ("POST", "/galleries/flowers/search/image-to-text", Scope.READ),
         ("POST", "/uncertainty", Scope.READ),
+        ("POST", "/attention", Scope.READ),
+        ("GET", "/uncertainty/words", Scope.READ),
         ("POST", "/items", Scope.WRITE),
         ("POST", "/galleries/search/items", Scope.WRITE),
         ("PUT", "/items/search", Scope.WRITE),
@@ -113,6 +115,12 @@ def test_what_a_browser_sends_by_itself_only_reads(locked: TestClient) -> None:
 def test_a_body_without_a_key_is_not_read(locked: TestClient) -> None:
     """Whoever has no key is told so before the length of a body matters."""
     assert locked.post("/search/text-to-image", content=b"{" * 300_001).status_code == 401
+
+
+def test_pictures_are_not_for_shared_caches(locked: TestClient) -> None:
+    """What needs a key may be kept by whoever has it alone."""
+    for path in ("/items/plain/image", locked.get("/items/plain", headers=bearer("reader")).json()["image_url"]):
+        assert locked.get(path, headers=bearer("reader")).headers["Cache-Control"].startswith("private, ")
 
 
 def test_rates(locked: TestClient) -> None:

@@ -127,6 +127,24 @@ def test_items_are_replaced(client: TestClient) -> None:
     assert client.get("/info").json()["gallery"]["counts"] == {"image": 12, "text": 23}
 
 
+def test_a_replaced_picture_has_another_path(client: TestClient) -> None:
+    """Its own path is new each time and kept for good, the old one is not kept; other pictures keep theirs."""
+
+    def url(identifier: str) -> str:
+        found: str = client.get(f"/items/{identifier}").json()["image_url"]
+        return found
+
+    first, other = url("plain"), url("noise-1")
+    for seed in (77, 78):
+        before = url("plain")
+        client.put("/items/plain", files={"image": noise_png(seed)})
+        assert url("plain") not in (first, before)
+        assert "immutable" in client.get(url("plain")).headers["Cache-Control"]
+        assert "immutable" not in client.get(before).headers["Cache-Control"]
+    assert client.get(first).content == client.get(url("plain")).content
+    assert url("noise-1") == other
+
+
 ONE = {"items": [caption("new")]}
 REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (409, "already has an item 'plain#0'", {"json": {"items": [caption("new"), caption("plain#0")]}}),

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from index.manifest import read_manifest
-from service import answers
+from service import answers, exploring_answers
 from service.api import examples
 
 OF_A_GALLERY = {
@@ -17,6 +17,11 @@ OF_A_GALLERY = {
     ("post", "/search/image-to-text"),
     ("get", "/uncertainty"),
     ("post", "/uncertainty"),
+    ("get", "/uncertainty/words"),
+    ("get", "/uncertainty/histogram"),
+    ("get", "/oddities"),
+    ("get", "/attention"),
+    ("post", "/attention"),
     ("get", "/items/{id}"),
     ("get", "/items/{id}/image"),
     ("get", "/info"),
@@ -56,8 +61,9 @@ def test_every_field_is_described(client: TestClient) -> None:
         for content in operations(client)[method, path]["requestBody"]["content"].values():
             assert content["schema"]["additionalProperties"] is False
             assert all(field.get("description") for field in content["schema"]["properties"].values())
-    parameters = operations(client)["get", "/uncertainty"]["parameters"]
-    assert all(each.get("description") for each in parameters)
+    for path in ("/uncertainty", "/uncertainty/words", "/uncertainty/histogram", "/attention", "/oddities"):
+        parameters = operations(client)["get", path]["parameters"]
+        assert all(each.get("description") for each in parameters)
 
 
 def test_problems_are_documented(client: TestClient) -> None:
@@ -75,6 +81,11 @@ def test_examples_are_true_to_their_schemas() -> None:
         (answers.SearchAnswer, examples.IMAGE_SEARCH),
         (answers.QueryAnswer, examples.UNCERTAINTY),
         (answers.QueryAnswer, examples.IMAGE_UNCERTAINTY),
+        (exploring_answers.AttentionAnswer, examples.TEXT_ATTENTION),
+        (exploring_answers.AttentionAnswer, examples.IMAGE_ATTENTION),
+        (exploring_answers.WordsAnswer, examples.WORDS),
+        (exploring_answers.HistogramAnswer, examples.HISTOGRAM),
+        (exploring_answers.OdditiesAnswer, examples.ODDITIES),
         (answers.ItemAnswer, examples.ITEM),
         (answers.ChangeAnswer, examples.ADDED),
         (answers.Info, examples.INFO),
