@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import typer.main
@@ -16,6 +17,7 @@ from fastapi.testclient import TestClient
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from cli.audit import audit_gallery
 from cli.main import app
 from documentation.__main__ import ROOT
 from documentation.sample import Sample
@@ -24,6 +26,7 @@ from service.settings import Settings
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+DEMO_SCENE = re.compile(r"\bscene-\d{6}\b")
 ENDS = {"|", "||", "&&", ";", ">", ">>", "2>", "&"}
 
 
@@ -92,6 +95,7 @@ class Curl:
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
     form: list[tuple[str, str]] = field(default_factory=list)
+    parameters: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> Curl:
@@ -103,6 +107,11 @@ class Curl:
             match word:
                 case "-s" | "-f" | "-i":
                     pass
+                case "-G":
+                    curl.method = "GET"
+                case "--data-urlencode":
+                    name, _, value = next(rest).partition("=")
+                    curl.parameters.append((name, value))
                 case "-X":
                     curl.method = next(rest)
                 case "-H":
@@ -119,19 +128,22 @@ class Curl:
         return curl
 
     def send(self, client: TestClient, picture: bytes) -> Any:
-        """Send it to a server; every file is the same picture."""
+        """Send it to a server; every file is the same picture, every scene of the demo the same one of the sample."""
         files: list[tuple[str, Any]] = [
             (name, ("picture.png", picture) if value.startswith("@") else (None, value)) for name, value in self.form
         ]
-        return client.request(self.method, self.url, headers=self.headers, content=self.body, files=files or None)
+        url = DEMO_SCENE.sub("scene-000003", self.url)
+        url += ("&" if "?" in url else "?") + urlencode(self.parameters) if self.parameters else ""
+        return client.request(self.method, url, headers=self.headers, content=self.body, files=files or None)
 
 
 @pytest.fixture(scope="module")
 def client(sample: Sample) -> Iterator[TestClient]:
-    """A server that may change, over two copies of the sample's gallery."""
+    """A server that may change, over two audited copies of the sample's gallery."""
     first, second = (sample.folder / name for name in ("first", "second"))
     for copy in (first, second):
         shutil.copytree(sample.folder / "gallery", copy)
+        audit_gallery(copy)
     settings = Settings(gallery=first, galleries={"second": second}, threads=1, writable=True)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
