@@ -44,7 +44,7 @@ GALLERY: Final = {
     "M.faiss": "The shortlist's index.",
     "items.sqlite": "Ids, texts, metadata and pictures (JPEG, 256 pixels at most) of the items, and the fields that "
     "filters look up.",
-    "audit.json": "What `penumbra index audit` found, and of which state ([Exploring](../exploring.md)); where it was run.",
+    "audit.json": "What `penumbra index audit` found ([Exploring](../exploring.md)); where it was run.",
     "changes.journal": "Changes since it was built ([Changing a gallery](../changing.md)); where there are any.",
 }
 """Of a gallery; M is `image` or `text`."""
