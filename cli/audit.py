@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.changes import GalleryFolder, Model, Threads
-from cli.show import CONSOLE, progress, say
+from cli.show import print_json, progress, say
 from index.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
 from index.build import match_heads
 from index.gallery import Gallery
@@ -38,7 +37,7 @@ def command(
     pin(threads)
     found = audit_gallery(gallery, model)
     if as_json:
-        CONSOLE.print_json(json.dumps(asdict(found)))
+        print_json(asdict(found))
     else:
         say_audit(found)
         say(f"All of it is in {gallery / AUDIT}, and a server that has the gallery shows it.")

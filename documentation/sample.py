@@ -48,7 +48,7 @@ class Sample:
     @cached_property
     def metrics(self) -> Sequence[Metric]:
         """The families of `/metrics` after a search, a change and as many queries as a drift needs."""
-        with TestClient(self._app) as client:
+        with TestClient(self._app, base_url="http://127.0.0.1") as client:
             for number in range(QUERIES):
                 client.get("/uncertainty", params={"text": f"a star {number}"})
             client.post("/search/text-to-image", json={"text": "a star"}).raise_for_status()

@@ -47,12 +47,18 @@ async def make(engine: Engine, change: Callable[[LivingGallery], None], settings
     """Make a change; returns when it is on the disk, and goes on to its end though the caller is cancelled.
 
     Raises:
+        OverloadedError: there is no room for it.
         ChangeError, UnknownIdError, ReadOnlyError, LockedError: it cannot be made.
         StorageError: it could not be written.
     """
-    loop = asyncio.get_running_loop()
-    await asyncio.shield(loop.run_in_executor(engine.holding.writer, _make, engine, change))
+    await asyncio.shield(asyncio.create_task(_made(engine, change)))
     engine.compact_if_due(settings.compaction)
+
+
+async def _made(engine: Engine, change: Callable[[LivingGallery], None]) -> None:
+    """Hold a place while a change waits for the disk, though its caller gives up: so changes cannot pile up there."""
+    with engine.admission():
+        await asyncio.get_running_loop().run_in_executor(engine.holding.writer, _make, engine, change)
 
 
 def describe(engine: Engine, additions: Sequence[Addition]) -> tuple[Described, ...]:

@@ -27,6 +27,7 @@ from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
 from models.image import ImageLimits, Picture, decode, encode_png, frame, normalise
 from models.text import TextLimits, check
+from service.drift import watch
 from service.encoding import Encoding
 from service.errors import DeadlineError, UnknownItemError, WrongModalityError
 from service.holding import Holding
@@ -189,6 +190,7 @@ class Engine:
         # Not those of the shared encoder: a fingerprint leaves out the calibration.
         self.calibration = model.encoder.calibration
         self.heads = match_heads(model)
+        self.watched = watch(self.calibration)
         self._retriever = Retriever(holding, model.encoder.match, self.calibration, model.encoder.familiarity)
 
     @classmethod

@@ -19,6 +19,7 @@ PenumbraError
 ├── HeadTooLargeError       more headers, or bytes of them, than a request may have
 ├── BodyTooLargeError       more bytes than a body may have
 ├── SlowBodyError           a body that does not come whole
+├── UnknownHostError        the server was asked for by a name that is not its own
 ├── UnauthenticatedError    no key, or none that is known
 ├── ForbiddenError          the key does not open this
 ├── RateError               the key has asked more often than it may
@@ -101,6 +102,10 @@ class BodyTooLargeError(PenumbraError):
 
 class SlowBodyError(PenumbraError):
     """A request's body has not come whole in the time that the server waits."""
+
+
+class UnknownHostError(PenumbraError):
+    """A request asks for the server by a name that it does not answer to."""
 
 
 class UnauthenticatedError(PenumbraError):
@@ -187,6 +192,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     HeadTooLargeError: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     BodyTooLargeError: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
     SlowBodyError: Kind(HTTPStatus.REQUEST_TIMEOUT, "Body too slow", {"Connection": "close"}),
+    UnknownHostError: Kind(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
     UnauthenticatedError: Kind(HTTPStatus.UNAUTHORIZED, "Key needed", _CHALLENGES),
     ForbiddenError: Kind(HTTPStatus.FORBIDDEN, "Not allowed"),
     RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", _LATER),

@@ -378,9 +378,9 @@ def changes(status: int, example: Any, *, item: bool = False) -> Responses:
     """The responses of a route that changes a gallery."""
     bodiless = status == 204
     answer: Responses = {} if bodiless else {status: {"content": {"application/json": {"example": example}}}}
-    unread: Responses = {} if bodiless else {413: _LARGE, 415: _UNSUPPORTED, 422: _BAD, 429: _BUSY, 504: _LATE}
+    unread: Responses = {} if bodiless else {413: _LARGE, 415: _UNSUPPORTED, 422: _BAD}
     unknown = _UNKNOWN if item else _UNKNOWN_GALLERY
-    return answer | unread | {403: _READ_ONLY, 404: unknown, 409: _TAKEN, 422: _BAD, 507: _FULL}
+    return answer | unread | {403: _READ_ONLY, 404: unknown, 409: _TAKEN, 422: _BAD, 429: _BUSY, 504: _LATE, 507: _FULL}
 
 
 def body(as_json: type[BaseModel], example: Any, as_form: type[BaseModel]) -> dict[str, Any]:
@@ -405,6 +405,13 @@ def _inlined(model: type[BaseModel]) -> dict[str, Any]:
 
     return {key: resolve(value) for key, value in schema.items()}
 
+
+KEYS: Final = {
+    "401": _problem(401, "Key needed", "Send a key that this server knows, as Authorization: Bearer KEY."),
+    "403": _problem(403, "Not allowed", "The key shop lacks the scope write, which this needs; use another key."),
+    "429": _problem(429, "Too many requests", "The key shop has 20 requests a second; ask again later."),
+}
+"""The problems that keys add to every route but the probes."""
 
 PICTURE: Final[Responses] = {
     200: {

@@ -145,7 +145,7 @@ def client(sample: Sample) -> Iterator[TestClient]:
         shutil.copytree(sample.folder / "gallery", copy)
         audit_gallery(copy)
     settings = Settings(gallery=first, galleries={"second": second}, threads=1, writable=True)
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings), "http://127.0.0.1", raise_server_exceptions=False) as client:
         yield client
 
 

@@ -100,7 +100,9 @@ def test_every_file_of_a_gallery_and_a_model_is_there(sample: Sample) -> None:
     assert [name for name in {*names, *manifest} - {"schema", "sha256"} if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("package", ["models", "corpus", "index", "evaluation", "training", "service", "cli"])
+@pytest.mark.parametrize(
+    "package", ["models", "corpus", "index", "evaluation", "training", "service", "penumbra_client", "cli"]
+)
 def test_every_public_module_is_there(package: str) -> None:
     """Each module that is not private and holds something is told of and filled from its docstrings."""
     paths = [path for path in (ROOT / package).rglob("*.py") if "/web/" not in path.as_posix()]

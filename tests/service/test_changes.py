@@ -275,6 +275,31 @@ def test_a_search_does_not_wait_for_a_change(client: TestClient, monkeypatch: py
     assert "new" in found(client, "image-to-text", image_id="plain")
 
 
+def test_changes_do_not_pile_up(changing: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for the disk holds its place though its caller has given up: beyond them 429, before a body is
+    read; and when the disk is back there is room, and what was begun was made.
+    """
+    release, really = Event(), LivingGallery.remove
+
+    def slow(living: LivingGallery, identifiers: Sequence[str]) -> None:
+        release.wait(20)
+        really(living, identifiers)
+
+    monkeypatch.setattr(LivingGallery, "remove", slow)
+    app = create_app(changing.model_copy(update={"limits": Limits(queue=2, lasting_queue=2)}))
+    with TestClient(app) as client:
+        for identifier in ("plain", "noise-1"):
+            late = client.delete(f"/items/{identifier}", headers={"X-Deadline-Ms": "50"})
+            assert late.status_code == 504
+        for refused in (client.delete("/items/noise-2"), client.post("/items", content=b"{"), client.put("/items/a")):
+            assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert client.get("/items/noise-2").status_code == 200
+        release.set()
+        until(lambda: app.state.service.engine.admission.count == 0)
+        assert [client.get(f"/items/{each}").status_code for each in ("plain", "noise-1", "noise-2")] == [404, 404, 200]
+        assert client.delete("/items/noise-2").status_code == 204
+
+
 def test_compaction(changing: Settings, own: Path) -> None:
     """When there are enough changes the gallery is built anew with them, once, in the background; answers stay."""
     wanted = changing.model_copy(update={"compaction": Compaction(changes=3, share=0)})

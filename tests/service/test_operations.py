@@ -48,12 +48,18 @@ def test_the_dashboard_can_be_imported() -> None:
 
 
 def test_the_compose_file_gives_nothing_away() -> None:
-    """Read-only, without capabilities or new privileges, on this machine's own address; open about having no keys."""
+    """Read-only, without capabilities or new privileges, on this machine's own address; open about having no keys; its
+    memory for uploads holds all that are let in at once, and no more.
+    """
     service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["penumbra"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(str(port).startswith("127.0.0.1:") for port in service["ports"])
     assert service["environment"]["PENUMBRA_INSECURE"] == "${PENUMBRA_INSECURE:-true}"
+    assert service["environment"]["PENUMBRA_HOSTS"] == '${PENUMBRA_HOSTS:-["localhost"]}'
+    [temporary] = service["tmpfs"]
+    limits = Limits()
+    assert temporary == f"/tmp:size={limits.requests * limits.bytes // 2**20}m"
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert re.search(r"^USER 10001", dockerfile, re.MULTILINE) and "/readyz" in dockerfile

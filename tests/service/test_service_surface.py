@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from inspect import isasyncgenfunction, iscoroutinefunction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fastapi.testclient import TestClient
 
 from index.manifest import read_manifest
 from service import answers, exploring_answers
 from service.api import examples
+from service.api.places import GalleryEngine, PathGallery, ServedGallery, in_path
+from service.state import ServiceState
 
 OF_A_GALLERY = {
     ("post", "/search/text-to-image"),
@@ -101,6 +104,14 @@ def test_example_requests_are_answered(client: TestClient) -> None:
     """The example searches of the document get an answer."""
     for example in examples.TEXT_SEARCHES.values():
         assert client.post("/search/text-to-image", json=example["value"]).status_code == 200
+
+
+def test_no_dependency_takes_a_thread() -> None:
+    """What routes are given is found on the event loop: a thread for each would cost more than all else about it."""
+    for given in (PathGallery, ServedGallery, GalleryEngine, ServiceState):
+        dependency = get_args(given)[1].dependency
+        assert iscoroutinefunction(dependency) or isasyncgenfunction(dependency), dependency
+    assert iscoroutinefunction(in_path)
 
 
 def test_info(client: TestClient) -> None:
