@@ -10,6 +10,8 @@ from typing import Any, Final
 import yaml
 from fastapi.testclient import TestClient
 
+from service.settings import Limits
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = (ROOT / "docs" / "operations.md").read_text()
 
