@@ -74,7 +74,7 @@ def test_commands_are_understood(page: Path) -> None:
 
 def test_a_wrong_option_is_noticed() -> None:
     """And a wrong command, and a missing argument: so that the test above can fail."""
-    for arguments in (["search", "g", "--txt", "a"], ["serch"], ["search"], ["bench", "g", "--queries", "many"]):
+    for arguments in (["search", "g", "--txt", "a"], ["serch"], ["train"], ["bench", "g", "--queries", "many"]):
         with pytest.raises((Exception, SystemExit)):
             understood(arguments)
 
