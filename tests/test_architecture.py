@@ -213,7 +213,7 @@ def test_unpickling_is_noticed(tmp_path: Path, source: str, found: str) -> None:
 def test_packages_are_complete() -> None:
     """Every folder of the tree with Python in it is a package that pyproject.toml lists, but for tests and tools."""
     folders = {path.relative_to(ROOT).parent for path in tracked() if path.suffix == ".py"}
-    apart = {"tests", "benchmarks", "docs", "faults", "load", "fuzz"}
+    apart = {"tests", "benchmarks", "docs", "documentation", "faults", "load", "fuzz"}
     found = {".".join(folder.parts) for folder in folders if folder.parts and folder.parts[0] not in apart}
     assert found == set(PACKAGES)
     assert all(ROOT.joinpath(*name.split("."), "__init__.py").is_file() for name in PACKAGES)
