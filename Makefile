@@ -12,13 +12,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test bench faults load fuzz clean
+.PHONY: help serve install demo test docs figures bench faults load fuzz screenshots clean
 
 help: ## Lists these commands.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 serve: demo ## Serves the Scenes demo on http://127.0.0.1:8000; HOST and PORT change that.
 	@exec env PENUMBRA_HOST=$(HOST) PENUMBRA_PORT=$(PORT) $(BIN)/penumbra serve $(DEMO)/gallery
+
+install: $(VENV)/.package ## Makes the environment alone, with .venv/bin/penumbra in it.
 
 demo: $(VENV)/.package ## Makes the demo gallery, unless it is there and fits.
 	@$(BIN)/penumbra demo --out $(DEMO)
@@ -30,6 +32,13 @@ test: $(VENV)/.package $(VENV)/.development ## Runs all checks and the whole tes
 	$(BIN)/lint-imports
 	@# A thread for each process: the pools of several would wait for each other.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+docs: $(VENV)/.package $(VENV)/.development ## Writes docs/reference from the program and builds the site into build/site; warnings are errors.
+	@$(BIN)/python -m documentation reference
+	$(BIN)/zensical build --strict --clean
+
+figures: $(VENV)/.package ## Draws the figures of the documentation anew.
+	@$(BIN)/python -m documentation figures
 
 bench: $(VENV)/.package ## Measures the rerank and a query; `make bench ARGS=scale` and `ARGS=cosine` more.
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -43,8 +52,11 @@ load: $(VENV)/.package ## Asks a server for ten times what it can do, and for ve
 fuzz: $(VENV)/.package $(VENV)/.development ## Sends a server all sorts of bad input; ARGS="--cases 5000".
 	@$(BIN)/python -m fuzz $(ARGS)
 
+screenshots: $(VENV)/.development ## Draws the pictures of the page in docs/; the demo has to be served (make serve).
+	@$(BIN)/python docs/screenshots.py http://$(HOST):$(PORT)
+
 clean: ## Removes what these commands made: environment, demo gallery, caches.
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each step leaves a stamp in the environment, so that the next `make` repeats only what has changed since.

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from cli.completion import galleries
 from cli.show import CONSOLE, progress, say
 from evaluation.latency import QueryTimes, query_times
 from evaluation.machine import machine, resident, save
@@ -28,7 +29,7 @@ EXHAUSTIVE_QUERIES = 20
 
 
 def command(
-    gallery: Annotated[Path, typer.Argument(help="A gallery's folder.")],
+    gallery: Annotated[Path, typer.Argument(help="A gallery's folder.", autocompletion=galleries)],
     texts: Annotated[Path | None, typer.Option(help="Queries, one a line; the gallery's captions without it.")] = None,
     model: Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")] = None,
     queries: Annotated[int, typer.Option(min=1, help="How many are timed.")] = 300,

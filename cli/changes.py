@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from cli.show import progress, say, say_left_out
+from cli.completion import galleries
+from cli.show import print_json, progress, say, say_left_out, warn
 from corpus.read import read
 from index.additions import encode_corpus
 from index.build import match_heads
@@ -20,18 +22,19 @@ from index.manifest import read_manifest
 from index.opening import open_for_changes
 from index.room import amount
 from index.threads import pin
-from index.verify import verify
+from index.verify import Verification, verify
 from models import checkpoint
 from models.checkpoint import LoadedModel
 
 DAMAGED: Final = 1
 
-GalleryFolder = Annotated[Path, typer.Argument(help="A gallery's folder.")]
+GalleryFolder = Annotated[Path, typer.Argument(help="A gallery's folder.", autocompletion=galleries)]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")]
 Split = Annotated[str | None, typer.Option(help="One split of the collection.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")]
 Model = Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 def add(
@@ -41,9 +44,10 @@ def add(
     skip_bad: SkipBad = False,
     model: Model = None,
     threads: Threads = None,
+    as_json: Json = False,
 ) -> None:
     """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
-    _apply(lambda living, items: living.add(items), gallery, (data, split, skip_bad), model, threads)
+    _apply(lambda living, items: living.add(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
 def update(
@@ -53,44 +57,55 @@ def update(
     skip_bad: SkipBad = False,
     model: Model = None,
     threads: Threads = None,
+    as_json: Json = False,
 ) -> None:
     """Put a collection's images in the place of those with the same ids, all or none.
 
     An image keeps its captions, unless the collection has captions of it: then these are all it has.
     """
-    _apply(lambda living, items: living.replace(items), gallery, (data, split, skip_bad), model, threads)
+    _apply(lambda living, items: living.replace(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
 def remove(
     gallery: GalleryFolder,
     ids: Annotated[list[str], typer.Argument(help="Of images, whose captions go with them, or of captions.")],
+    as_json: Json = False,
 ) -> None:
     """Remove items from a gallery, all or none."""
     with open_for_changes(gallery) as living:
         living.remove(ids)
-        _say_state(living)
+        _show_state(living, as_json)
 
 
-def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None) -> None:
+def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None, as_json: Json = False) -> None:
     """Build a gallery anew with its changes; nothing is encoded. Interrupted, it leaves the gallery as it was."""
     pin(threads)
     loaded = _model(gallery, model)
     with open_for_changes(gallery, model=loaded.fingerprint) as living:
-        living.compact(match_heads(loaded), say)
-        _say_state(living)
+        living.compact(match_heads(loaded), warn if as_json else say)
+        _show_state(living, as_json)
 
 
-def verify_command(gallery: GalleryFolder) -> None:
+def verify_command(gallery: GalleryFolder, as_json: Json = False) -> None:
     """Check every hash and count of a gallery. Exit code 0: it is sound; 1: it is damaged; 2: it cannot be read."""
     with progress("reading bytes") as bar:
         found = verify(gallery, bar)
+    if as_json:
+        print_json({**asdict(found), "directory": str(gallery), "sound": found.sound})
+    else:
+        _say_found(found)
+    if not found.sound:
+        raise typer.Exit(DAMAGED)
+
+
+def _say_found(found: Verification) -> None:
     for damage in found.damages:
         say(str(damage), "red")
     if found.torn:
         say(f"{found.torn:,} bytes of a change that was never acknowledged are cut off at the next change.")
-    if not found.sound:
-        raise typer.Exit(DAMAGED)
-    say(f"{gallery} is sound: {found.files} files, {amount(found.bytes)}, {found.changes:,} changes since.")
+    if found.sound:
+        size = amount(found.bytes)
+        say(f"{found.directory} is sound: {found.files} files, {size}, changes since: {found.changes:,}.")
 
 
 def _model(gallery: Path, model: Path | None) -> LoadedModel:
@@ -103,13 +118,14 @@ def _apply(
     collection: tuple[Path, str | None, bool],
     model: Path | None,
     threads: int | None,
+    as_json: bool,
 ) -> None:
     """Change a gallery by all of a collection: its folder, the split, and whether bad lines are left out."""
     pin(threads)
     loaded = _model(gallery, model)
     with open_for_changes(gallery, model=loaded.fingerprint) as living:
         change(living, _encoded(living, loaded, *collection))
-        _say_state(living)
+        _show_state(living, as_json)
 
 
 def _encoded(
@@ -128,15 +144,19 @@ def _encoded(
             model, part, living.gallery.manifest.parameters, skip_bad=skip_bad, progress=report
         )
     for each in left_out:
-        say(f"left out: {each}")
+        warn(f"left out: {each}")
     return found
 
 
-def _say_state(living: ChangingGallery) -> None:
-    counts = ", ".join(f"{living.gallery.count(modality):,} {modality}s" for modality in Modality)
+def _show_state(living: ChangingGallery, as_json: bool) -> None:
+    counts = {modality: living.gallery.count(modality) for modality in Modality}
     pending = living.pending
+    if as_json:
+        print_json({"counts": dict(counts), **asdict(pending), "generation": living.generation})
+        return
+    held = ", ".join(f"{count:,} {modality}s" for modality, count in counts.items())
     say(
-        f"The gallery has {counts}; since it was built {pending.added:,} items came and {pending.removed:,} went "
+        f"The gallery has {held}; since it was built {pending.added:,} items came and {pending.removed:,} went "
         f"(generation {living.generation})."
     )
 

@@ -14,11 +14,13 @@ from cli.show import (
     calibration_table,
     confidence_table,
     outlier_table,
+    print_json,
     progress,
     ranking_table,
     say,
     say_left_out,
     sensitivity_table,
+    warn,
 )
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -32,8 +34,9 @@ from evaluation.report import Asked, Figures, measure
 from evaluation.reports.folder import PAGE, REPORT, check_replaceable, write_folder
 from evaluation.reports.items import items_of
 from evaluation.reports.record import KIND, produced_by, record
-from evaluation.tables import read_tables
+from evaluation.tables import Table, read_tables
 from models import checkpoint
+from models.artifact import nan_as_null
 from models.calibration import Calibration
 from models.encoders import Encoder
 from models.errors import ConfigError
@@ -42,6 +45,7 @@ Model = Annotated[Path, typer.Argument(help="A model's folder.")]
 Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
 Split = Annotated[str | None, typer.Option(help="One split of it; all by default.")]
 SkipBad = Annotated[bool, typer.Option(help="Leave out bad entries of the collection, and list them.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Kind = Annotated[Relevance | None, typer.Option(help="What counts as a match; the best that is known by default.")]
 
 
@@ -67,6 +71,7 @@ def command(
         Path | None, typer.Option(help="Also write a report: a folder with report.html to read and report.json.")
     ] = None,
     skip_bad: SkipBad = False,
+    as_json: Json = False,
 ) -> None:
     """Measure ranking, probabilities and uncertainty of a model on a collection."""
     if out is not None:
@@ -82,6 +87,27 @@ def command(
     with progress("ranking") as report:
         asked = Asked(same_words, folds, tables, disturbed, unlike)
         figures = measure(embedded, loaded.encoder, relevance, asked, report)
+    if not as_json:
+        _show(figures, tables)
+        if out is None:
+            return
+    options = {
+        "relevance": relevance,
+        "same_words": same_words,
+        "folds": folds,
+        "positives": None if positives is None else str(positives),
+        "sensitivity": sensitivity,
+        "outliers": [str(folder) for folder in outliers or ()],
+    }
+    produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
+    if as_json:
+        print_json(record(figures, produced, {}))
+    if out is not None:
+        _write_report(out, record(figures, produced, _items(embedded, figures)))
+        (warn if as_json else say)(f"The report is in {out}: open {out / PAGE}.")
+
+
+def _show(figures: Figures, tables: Sequence[Table]) -> None:
     for name, ranking in {"recall of the own image": figures.ranking, **figures.further}.items():
         CONSOLE.print(ranking_table(ranking, name))
     CONSOLE.print(calibration_table(figures.reliability))
@@ -95,18 +121,6 @@ def command(
     for table in tables:
         if table.unknown:
             say(f"• {table.name}: {table.unknown:,} ids of the table are not in this collection.", "yellow")
-    if out is not None:
-        options = {
-            "relevance": relevance,
-            "same_words": same_words,
-            "folds": folds,
-            "positives": None if positives is None else str(positives),
-            "sensitivity": sensitivity,
-            "outliers": [str(folder) for folder in outliers or ()],
-        }
-        produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
-        _write_report(out, record(figures, produced, _items(embedded, figures)))
-        say(f"The report is in {out}: open {out / PAGE}.")
 
 
 def _items(embedded: Embedded, figures: Figures) -> dict[str, Any]:
@@ -131,6 +145,7 @@ def calibrate_command(
         typer.Option(help="Share of all pairs that match where it will be used, if it is another one than here."),
     ] = None,
     skip_bad: SkipBad = False,
+    as_json: Json = False,
 ) -> None:
     """Calibrate the match probability on a held-out collection, learn what queries are familiar, and add both.
 
@@ -142,6 +157,9 @@ def calibrate_command(
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
     calibration = fit_and_save(loaded.encoder, embedded, model, relevance, share)
+    if as_json:
+        print_json(nan_as_null(dict(calibration.figures)))
+        return
     CONSOLE.print(calibration_table(calibration.figures))
     for direction in calibration.heads:
         say(f"• {direction}: shown from now on is {calibration.figures[str(direction)]['chosen']}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cli import changes
-from cli.show import CONSOLE, progress, say
+from cli.show import print_json, progress, say
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
@@ -65,13 +64,13 @@ def build_command(
 
 @app.command("info")
 def info_command(
-    gallery: Annotated[Path, typer.Argument(help="A gallery's folder.")],
+    gallery: changes.GalleryFolder,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Describe a gallery."""
     facts = describe(gallery)
     if as_json:
-        CONSOLE.print_json(json.dumps(facts))
+        print_json(facts)
         return
     for name, value in facts.items():
         _say(name, value)

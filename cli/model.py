@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from cli.show import CONSOLE, say
+from cli.show import CONSOLE, print_json, say
 from models import checkpoint
 from models.artifact import sha256
 from models.errors import ConfigError
@@ -42,11 +43,15 @@ def export_command(
     model: Annotated[Path, typer.Argument(help="A model's folder; the export goes into it.")],
     runtime: Annotated[Runtime, typer.Option(help=f"Whose format: {' or '.join(EXPORTED)}.")],
     threads: Annotated[int | None, typer.Option(min=1, help="Threads as it is timed. [default: all]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Write a model's networks for a faster runtime, and measure them beside torch. The model's fingerprint stays."""
     loaded = checkpoint.load(model, with_calibration=False)
-    with CONSOLE.status("exporting and measuring"):
+    with Console(stderr=True).status("exporting and measuring"):
         record = export(loaded, runtime, threads or len(os.sched_getaffinity(0)))
+    if as_json:
+        print_json(record.to_dict())
+        return
     CONSOLE.print(_measured_table(record))
     say(f"The export is in {folder(model, runtime)}; `penumbra serve` takes the fastest that agrees.")
 

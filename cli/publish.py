@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
-from typing import Annotated, Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from typing import Annotated, Final
 
 import typer
 
+from cli.completion import galleries
+from cli.server import connect
 from cli.show import say
 from index.gallery import Gallery
 from index.publish import point, publish
-from models.errors import ArtifactError, ConfigError, PenumbraError
+from models.errors import ArtifactError, ConfigError
+from penumbra_client import ClientError, ConflictError, ProblemError
 
-KEY: Final = "PENUMBRA_API_KEY"
 PATIENCE: Final = 600
 """Seconds that a server may take to open and warm a gallery."""
 
 
 def command(
-    gallery: Annotated[Path, typer.Argument(help="The folder of the gallery that is to be served.")],
+    gallery: Annotated[
+        Path, typer.Argument(help="The folder of the gallery that is to be served.", autocompletion=galleries)
+    ],
     to: Annotated[Path, typer.Option(help="The link that `penumbra serve` was given; made if it is not there.")],
     server: Annotated[
         str | None,
@@ -62,41 +62,16 @@ def _warn_of_changes(before: Path) -> None:
 def _switch(server: str, link: Path, before: Path | None) -> None:
     """Have the server switch; when it refuses, the link leads back."""
     try:
-        swap = _post(f"{server.rstrip('/')}/reload")
-    except _RefusedError as error:
+        with connect(server, PATIENCE) as client:
+            swap = client.reload()
+    except ConflictError as error:
         if before is not None:
             point(link, before)
         raise ConfigError(
             f"{server} refuses it and serves what it served; {link} leads there again. {error}"
         ) from error
-    say(f"{server} answers with it: {swap['before'][:12]} → {swap['after'][:12]}.")
-
-
-class _RefusedError(PenumbraError):
-    """The server cannot serve the gallery."""
-
-
-def _post(url: str) -> dict[str, Any]:
-    key = os.environ.get(KEY)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        with urlopen(Request(url, b"", headers, method="POST"), timeout=PATIENCE) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
-    except HTTPError as error:
-        detail = _detail(error)
-        if error.code == 409:
-            raise _RefusedError(detail) from error
-        raise ConfigError(f"{url} was not told to switch ({error.code}): {detail}") from error
-    except (URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise ConfigError(
-            f"{url} cannot be asked ({reason}): the link leads to the new gallery, which the server takes up at SIGHUP."
-        ) from error
-
-
-def _detail(error: HTTPError) -> str:
-    try:
-        return str(json.load(error)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.reason)
+    except ProblemError as error:
+        raise ConfigError(f"{server} was not told to switch ({error.status}): {error}") from error
+    except ClientError as error:
+        raise ConfigError(f"{error} The link leads to the new gallery, which the server takes up at SIGHUP.") from error
+    say(f"{server} answers with it: {swap.before[:12]} → {str(swap.after)[:12]}.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import completion
 from models.errors import ConfigError
 from service.app import serve
 from service.settings import read
@@ -17,7 +18,9 @@ def command(
     galleries: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]DIR...", help="A gallery's folder; further ones by name. The first answers by default."
+            metavar="[NAME=]DIR...",
+            help="A gallery's folder; further ones by name. The first answers by default.",
+            autocompletion=completion.galleries,
         ),
     ],
     model: Annotated[

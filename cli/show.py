@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
@@ -37,10 +38,20 @@ def say(text: str, style: str | None = None) -> None:
     CONSOLE.print(text, style=style, soft_wrap=True, markup=False, highlight=False)
 
 
+def warn(text: str) -> None:
+    """Print a sentence on stderr, as it is: what the answer on stdout does not hold."""
+    Console(stderr=True).print(text, style="yellow", soft_wrap=True, markup=False, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print what a program is to read; in colours where a person does."""
+    CONSOLE.print_json(json.dumps(value))
+
+
 def say_left_out(corpus: Corpus) -> None:
-    """Print what was left out when a collection was read, one thing a line."""
+    """Print on stderr what was left out when a collection was read, one thing a line."""
     for problem in corpus.skipped:
-        say(f"left out: {problem.where}: {problem.what}")
+        warn(f"left out: {problem.where}: {problem.what}")
 
 
 class _Rate(ProgressColumn):

@@ -84,11 +84,16 @@ class Catalogue:
             raise ArtifactError(f"a change removes {identifier!r}, which the gallery does not have: {REMEDY}")
         return found
 
+    def came(self, identifier: str) -> Addition | None:
+        """An item that came since and is there, or None for any other."""
+        place = self.places.get(identifier)
+        return None if place is None else self.added[place[0]][place[1]]
+
     def picture(self, identifier: str) -> bytes | None:
         """The JPEG of an image, or None when there is none of this id."""
-        place = self.places.get(identifier)
-        if place is not None:
-            return self.added[place[0]][place[1]].jpeg
+        came = self.came(identifier)
+        if came is not None:
+            return came.jpeg
         return None if identifier in self.gone else self.store.picture(identifier)
 
     def captions(self, image: str) -> tuple[str, ...]:

@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from index.assembly import Material, Origin, Plan, assemble_material
+from index.audit import carry_audit
 from index.gallery import Gallery
 from index.items import Item, Modality
 from index.manifest import Manifest
@@ -44,7 +43,8 @@ def rebuilt(
         with writing(folder):
             clear_leftovers(gallery.directory)
             folder.mkdir()
-            _write(gallery, heads, folder, tell)
+            manifest = _write(gallery, heads, folder, tell)
+            carry_audit(gallery, folder, manifest.fingerprint)
             for path in folder.iterdir():
                 sync(path)
         return Gallery.built(folder)
@@ -73,7 +73,7 @@ def _write(
     was = gallery.manifest
     origin = Origin(was.model, was.model_fingerprint, was.corpus_fingerprint, was.dim)
     plan = Plan(was.parameters, _kinds(was.parameters.shortlist, was.counts, was.dim), heads)
-    rows = {modality: _rows(gallery, modality) for modality in Modality}
+    rows = {modality: gallery.rows(modality) for modality in Modality}
     shards = {modality: partial(_shards, gallery, modality, rows[modality]) for modality in Modality}
     material = Material(was.counts, lambda: _items(gallery, rows), shards)
     return assemble_material(folder, origin, plan, material, was.left_out, tell)
@@ -85,11 +85,6 @@ def _kinds(wanted: Wanted, counts: Mapping[Modality, int], dim: int) -> dict[Mod
         return choose(wanted, counts, dim)
     except ConfigError:
         return choose(replace(wanted, kind=AUTO), counts, dim)
-
-
-def _rows(gallery: Gallery, modality: Modality) -> Rows:
-    present = gallery.present(modality)
-    return np.arange(gallery.count(modality)) if present is None else present.rows
 
 
 def _blocks(rows: Rows) -> Iterator[Rows]:

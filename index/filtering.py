@@ -41,7 +41,7 @@ class Filtering:
         if modality is Modality.IMAGE or condition.field == ID:
             return own
         of_images = np.append(self._own(Modality.IMAGE, condition), False)
-        return np.where(self._images >= 0, of_images[self._images], own)
+        return np.where(self.images >= 0, of_images[self.images], own)
 
     def _own(self, modality: Modality, condition: Condition) -> Mask:
         """Where a condition holds by what items say of themselves."""
@@ -50,7 +50,7 @@ class Filtering:
         return np.append(self._fields.holding(modality, condition), np.array(came, np.bool_))
 
     @cached_property
-    def _images(self) -> Rows:
+    def images(self) -> Rows:
         """The row of each caption's image, −1 where there is none."""
         came = [self._image(each.item.image_id) for each in self._catalogue.added[Modality.TEXT]]
         return np.append(self._moved[self._fields.images], np.array(came, np.int64))

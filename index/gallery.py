@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Final, Self
 
+import numpy as np
 import torch
 
 from index.allowed import Allowed
@@ -20,7 +22,7 @@ from index.items import REMEDY, Item, ItemStore, Modality
 from index.journal import JOURNAL, Entry, Recorded, read_journal
 from index.manifest import ITEMS, Manifest, check_model, read_manifest
 from index.overlay import Overlay
-from index.ranking import Floats, Rows
+from index.ranking import Floats, Ranking, Rows
 from index.shelf import open_shelf
 from index.shortlist_loss import Space
 from index.storage import Gaussians
@@ -31,6 +33,8 @@ from models.gaussian import Gaussian
 
 KEPT: Final = 16
 """Filters whose rows are kept, a byte a row each."""
+VERSION: Final = 16
+"""Hexadecimal digits that tell versions of a picture apart."""
 
 
 class Gallery:
@@ -154,6 +158,10 @@ class Gallery:
         """What it said of itself when it was built, with the counts of now."""
         return replace(self._built, counts={modality: self.count(modality) for modality in Modality})
 
+    @cached_property
+    def _built_fingerprint(self) -> str:
+        return self._built.fingerprint
+
     @property
     def dim(self) -> int:
         """Dimensions of its Gaussians."""
@@ -179,6 +187,11 @@ class Gallery:
     def present(self, modality: Modality) -> Allowed | None:
         """The rows of a modality that hold an item; None where all do, which are then 0 … count − 1."""
         return self._overlays[modality].allowed
+
+    def rows(self, modality: Modality) -> Rows:
+        """The rows of a modality that hold an item, rising."""
+        present = self.present(modality)
+        return np.arange(self.count(modality)) if present is None else present.rows
 
     def _allowed(self, modality: Modality, wanted: Filter) -> Allowed:
         """The rows of a modality whose items a filter lets through; the last few filters' are kept."""
@@ -216,6 +229,11 @@ class Gallery:
         """The modality and row of an item, or None when there is none of this id."""
         return self._catalogue.find(identifier)
 
+    @property
+    def image_rows(self) -> Rows:
+        """For each row of the captions the row of its image, −1 where that is not there; of empty rows, either."""
+        return self._filtering.images
+
     def captions(self, image: str) -> tuple[str, ...]:
         """The ids of an image's captions, in the order of their rows."""
         return self._catalogue.captions(image)
@@ -223,6 +241,15 @@ class Gallery:
     def picture(self, identifier: str) -> bytes | None:
         """The JPEG of an image, its longer side at most 256 pixels, or None when there is no image of this id."""
         return self._catalogue.picture(identifier)
+
+    def picture_version(self, identifier: str) -> str:
+        """What changes whenever the picture of an image does (hex); the same for all pictures that were built together.
+
+        No change of the gallery gives another one to a picture that it leaves alone.
+        """
+        came = self._catalogue.came(identifier)
+        made = self._built_fingerprint if came is None else hashlib.sha256(came.jpeg or b"").hexdigest()
+        return made[:VERSION]
 
     def percentiles(self, modality: Modality, sigmas: Floats) -> tuple[float | None, ...]:
         """For each σ [n] the share of the gallery's items of a modality with a smaller one, in percent; None when it
@@ -239,8 +266,30 @@ class Gallery:
 
     def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
         """Rows int64 in the order of σ, `limit` of them from place `offset` on."""
-        order = self._overlays[modality].by_sigma
+        order = self.by_sigma(modality).rows
         return (order[::-1] if descending else order)[offset : offset + limit]
+
+    def by_sigma(
+        self, modality: Modality, least: float = 0.0, most: float = math.inf, wanted: Filter | None = None
+    ) -> Ranking:
+        """The rows of a modality with their σ, the smallest first.
+
+        Args:
+            modality: of the items.
+            least: items with a smaller σ are left out.
+            most: items with a greater σ are left out.
+            wanted: which others may be there; None for all.
+        """
+        order = self._overlays[modality].by_sigma
+        # In the type of the array: for a float64 numpy would convert all of it, each time.
+        with np.errstate(over="ignore"):
+            bounds = np.array([least, most]).astype(order.values.dtype)
+        start, end = np.searchsorted(order.values, bounds[0]), np.searchsorted(order.values, bounds[1], "right")
+        rows, sigmas = order.rows[start:end], order.values[start:end]
+        if wanted is not None:
+            fits = self.allowed(modality, wanted).mask[rows]
+            rows, sigmas = rows[fits], sigmas[fits]
+        return Ranking(rows, sigmas)
 
     def check(self) -> None:
         """Nothing: it lies on this machine, and was checked when it was opened."""

@@ -6,6 +6,7 @@ of which this machine has only a small folder. `index.opening` opens either.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,7 +18,7 @@ from index.changes import Addition
 from index.filters import Filter
 from index.items import Item, Modality
 from index.manifest import Manifest
-from index.ranking import Floats, Rows
+from index.ranking import Floats, Ranking, Rows
 from index.storage import Gaussians
 from index.uncertainty import Uncertainty
 from models.gaussian import Gaussian
@@ -29,6 +30,11 @@ class GalleryState(Protocol):
 
     Every method may raise `UnavailableError`, where what the gallery lies in does not answer.
     """
+
+    @property
+    def directory(self) -> Path:
+        """Its folder on this machine."""
+        ...
 
     @property
     def fingerprint(self) -> str:
@@ -105,8 +111,21 @@ class GalleryState(Protocol):
         """The uncertainty of each of the Gaussians [n, dim], of the gallery or not, beside its items of a modality."""
         ...
 
-    def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
-        """Rows int64 in the order of σ, `limit` of them from place `offset` on."""
+    def picture_version(self, identifier: str) -> str | None:
+        """What changes whenever the picture of an image does (hex); None where that would have to be asked for."""
+        ...
+
+    def by_sigma(
+        self, modality: Modality, least: float = 0.0, most: float = math.inf, wanted: Filter | None = None
+    ) -> Ranking:
+        """The rows of a modality with their σ, the smallest first.
+
+        Args:
+            modality: of the items.
+            least: items with a smaller σ are left out.
+            most: items with a greater σ are left out.
+            wanted: which others may be there; None for all.
+        """
         ...
 
 

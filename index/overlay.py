@@ -107,16 +107,18 @@ class Overlay:
         return np.searchsorted(ordered, sought) - gone + came
 
     @cached_property
-    def by_sigma(self) -> Rows:
-        """The rows that are not empty in the order of σ, equal ones by row."""
+    def by_sigma(self) -> Ranking:
+        """The rows that are not empty with their σ, the smallest first, equal ones by row."""
         shelf = self.shelf
         if self.live is None and not len(self.added):
-            return shelf.by_sigma
+            return Ranking(shelf.by_sigma, shelf.ordered_sigmas)
         kept = self._built_live[shelf.by_sigma]
         rows, sigmas = shelf.by_sigma[kept], shelf.ordered_sigmas[kept]
         came = np.flatnonzero(self._came_live)
         came = came[np.argsort(self._added_sigmas[came], kind="stable")]
-        return np.insert(rows, np.searchsorted(sigmas, self._added_sigmas[came], "right"), came + len(shelf))
+        between = np.searchsorted(sigmas, self._added_sigmas[came], "right")
+        inserted = np.insert(sigmas, between, self._added_sigmas[came])
+        return Ranking(np.insert(rows, between, came + len(shelf)), inserted)
 
     @cached_property
     def _parts(self) -> Callable[[Allowed | None], _Parts]:

@@ -17,6 +17,7 @@ from index.filters import Filter
 from index.gallery_contract import GalleryState, Searched
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, Standing, no_match
+from index.projection import Projection, project
 from index.ranking import Ranking, Rows
 from index.rerank import Rerank, match_probabilities
 from index.uncertainty import Uncertainty
@@ -47,6 +48,7 @@ class SearchOptions:
         min_match_probability: items below it are left out.
         filter: which items may answer; None for all. The shortlist is of these: however few they are of all, it has as
             many of them as without a filter, or all there are.
+        projection: whether to say where the query and the answers lie in a plane.
     """
 
     top_k: int = 10
@@ -56,6 +58,7 @@ class SearchOptions:
     seed: int = 0
     min_match_probability: float = 0.0
     filter: Filter | None = None
+    projection: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class SearchResult:
         familiarity: the share of the held-out queries that are at least as unlike the others as this one, 0 to 1; None
             where the model knows of none.
         no_match: why nothing here is to be taken for an answer; None when something may be.
+        projection: where the query and the hits lie in a plane; None where that was not asked.
         gallery: fingerprint of the gallery as it was searched, which changes may have made another one since.
         stages: milliseconds of each stage.
     """
@@ -106,6 +110,7 @@ class SearchResult:
     calibrated: bool
     familiarity: float | None
     no_match: NoMatch | None
+    projection: Projection | None
     gallery: str
     stages: Mapping[str, float]
 
@@ -168,7 +173,11 @@ class Retriever:
         clock.lap("rerank")
         hits = _hits(asked.gallery, modality, answers, raw)
         clock.lap("items")
-        return self._result(asked, hits, probabilities, clock.laps)
+        projection = None
+        if options.projection:
+            projection = project(query, answers.gaussians)
+            clock.lap("projection")
+        return self._result(asked, hits, probabilities, projection, clock.laps)
 
     def _ranked_shortlist(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
         """The items of the shortlist, and their probabilities."""
@@ -199,7 +208,12 @@ class Retriever:
         return match_probabilities(query, items, head, options.rerank, noise)
 
     def _result(
-        self, asked: _Asked, hits: tuple[Hit, ...], probabilities: torch.Tensor, stages: Mapping[str, float]
+        self,
+        asked: _Asked,
+        hits: tuple[Hit, ...],
+        probabilities: torch.Tensor,
+        projection: Projection | None,
+        stages: Mapping[str, float],
     ) -> SearchResult:
         count, expected = len(probabilities), float(probabilities.sum(dtype=torch.float64))
         best, calibrated = float(probabilities.max()) if count else 0.0, self._calibration is not None
@@ -210,7 +224,7 @@ class Retriever:
         standing = None if known is None else Standing.of(asked.query, known)
         familiarity = None if standing is None else standing.familiarity
         reason, gallery = no_match(findings, standing), asked.gallery.fingerprint
-        return SearchResult(hits, expected, count, calibrated, familiarity, reason, gallery, stages)
+        return SearchResult(hits, expected, count, calibrated, familiarity, reason, projection, gallery, stages)
 
 
 @dataclass(frozen=True, eq=False)

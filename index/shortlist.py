@@ -76,7 +76,9 @@ class FlatShortlist:
         # One query at a time: faiss then sums the squares of the differences, so that a point is at distance 0 from
         # itself; batches of queries go through a matrix product, which rounds. Equal distances (captions repeat) come
         # by row, also where the cut goes through them: faiss does so without promising it, and the tests hold it to it.
-        values, rows = self._index.search(_one(point), n, params=_FAISS.SearchParameters(**_selecting(allowed)))
+        # On one thread, because with several it shares out one query over many points as a product too.
+        with _one_thread():
+            values, rows = self._index.search(_one(point), n, params=_FAISS.SearchParameters(**_selecting(allowed)))
         return Ranking(rows[0], values[0])
 
 
@@ -337,7 +339,8 @@ def nearest_of(points: Floats, rows: Rows, point: Floats, n: int) -> Ranking:
 
 def _exact(points: Floats, rows: Rows, point: Floats, n: int) -> Ranking:
     """The same of points of ascending rows, one at least."""
-    values, places = faiss.knn(_one(point), points, min(n, len(rows)))
+    with _one_thread():
+        values, places = faiss.knn(_one(point), points, min(n, len(rows)))
     return Ranking(rows[places[0]], values[0])
 
 

@@ -71,6 +71,16 @@ class Framing:
         return round(self.side / self.crop)
 
 
+@dataclass(frozen=True)
+class Area:
+    """A part of a picture: where it begins and how large it is, as shares of the whole picture's width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
 def decode(data: bytes, limits: ImageLimits | None = None, *, at_least: int | None = None) -> Picture:
     """The picture in these bytes (an animation's first), RGB and upright, as a viewer shows it on white.
 
@@ -105,6 +115,13 @@ def rgb(image: Picture) -> Picture:
 def frame(image: Picture, framing: Framing) -> Pixels:
     """The centre of the picture as an encoder's input, uint8 [side, side, 3]."""
     return _centre(image, framing.resized, framing.side, framing.side)
+
+
+def framed_area(image: Picture, framing: Framing) -> Area:
+    """The part of the picture that `frame` keeps."""
+    left, top, right, bottom = _middle(image, framing.resized, framing.side, framing.side)
+    width, height = image.size
+    return Area(left / width, top / height, (right - left) / width, (bottom - top) / height)
 
 
 def shorter_side(image: Picture, length: int) -> Pixels:
@@ -151,6 +168,12 @@ def thumbnail(image: Picture, side: int = 256) -> bytes:
     small = rgb(image).copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _encoded(small, format="JPEG", quality=85)
+
+
+def no_larger(jpeg: bytes, side: int) -> bytes:
+    """A thumbnail again with its longer side at most `side` pixels; the same bytes where it is no larger."""
+    picture = decode(jpeg)
+    return jpeg if max(picture.size) <= side else thumbnail(picture, side)
 
 
 def _open(data: bytes, limits: ImageLimits) -> Picture:
@@ -204,13 +227,18 @@ def _resized(size: tuple[int, int], shorter: int) -> tuple[int, int]:
 
 def _centre(image: Picture, shorter: int, width: int, height: int) -> Pixels:
     """The middle `width` × `height` of the picture resized to `shorter`, without making the rest of it."""
+    box = _middle(image, shorter, width, height)
+    return np.array(rgb(image).resize((width, height), Image.Resampling.BICUBIC, box=box), dtype=np.uint8)
+
+
+def _middle(image: Picture, shorter: int, width: int, height: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of that in the picture itself, in pixels."""
     full_width, full_height = _resized(image.size, shorter)
     left, top = round((full_width - width) / 2), round((full_height - height) / 2)
     across, down = image.width / full_width, image.height / full_height
-    box = (left * across, top * down, (left + width) * across, (top + height) * down)
+    right, bottom = (left + width) * across, (top + height) * down
     # Rounding must not push the box past the picture's edge.
-    box = (box[0], box[1], min(box[2], image.width), min(box[3], image.height))
-    return np.array(rgb(image).resize((width, height), Image.Resampling.BICUBIC, box=box), dtype=np.uint8)
+    return left * across, top * down, min(right, image.width), min(bottom, image.height)
 
 
 def _encoded(image: Picture, **options: Any) -> bytes:

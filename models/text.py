@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +38,26 @@ def words(text: str, punctuation: bool = False) -> tuple[str, ...]:
     return tuple(
         plain[token.start() : token.end()] for token in _TOKEN.finditer(kinds) if punctuation or token.group()[0] == "w"
     )
+
+
+def spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the words of a text are written in it: of each the first character and the one after the last.
+
+    Characters that NFKC makes several words of ("½", which is read as "1" and "2") have one place together.
+    """
+    ends = [place for place in range(1, len(text)) if not _joins(text[place])] + [len(text)] * bool(text)
+    pieces = [(start, end, _uniform(_uniform(text[start:end]).lower())) for start, end in pairwise((0, *ends))]
+    places = [(start, end) for start, end, plain in pieces for _ in plain]
+    kinds = "".join(_kind(character) for _, _, plain in pieces for character in plain)
+    found: list[tuple[int, int]] = []
+    for token in _TOKEN.finditer(kinds):
+        start, end = places[token.start()][0], places[token.end() - 1][1]
+        if token.group()[0] != "w":
+            continue
+        if found and start < found[-1][1]:
+            start, _ = found.pop()
+        found.append((start, end))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -188,6 +209,13 @@ def _numbers(texts: Sequence[str], where: str) -> npt.NDArray[np.float32]:
 
 def _uniform(text: str) -> str:
     return unicodedata.normalize("NFKC", text).translate(_UNIFORM)
+
+
+@lru_cache(maxsize=4096)
+def _joins(character: str) -> bool:
+    """Whether a character may become one with what is before it: with a stroke through it "=" is "≠", and no word."""
+    plain = _uniform(character)
+    return not plain or unicodedata.category(plain[0])[0] == "M"
 
 
 @lru_cache(maxsize=4096)

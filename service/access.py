@@ -1,4 +1,4 @@
-"""Who may do what: the key a request shows, the scope its route needs, the rate of the key; before its body is read.
+"""Who may do what: the name it asks for, its key, the scope its route needs, the key's rate; before its body is read.
 
 A browser asks for a key by itself (Basic, the key as password) and then sends it with every request to this server,
 whichever site made the page. So a key sent that way opens only what reads.
@@ -6,7 +6,6 @@ whichever site made the page. So a key sent that way opens only what reads.
 
 from __future__ import annotations
 
-import ipaddress
 from base64 import b64decode
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.errors import ConfigError
-from service.errors import ForbiddenError, RateError, UnauthenticatedError, problem
+from service.errors import ForbiddenError, RateError, UnauthenticatedError, UnknownHostError, problem
+from service.hosts import check_host, is_loopback
 from service.keys import Key, Keys
 from service.keys import Scope as KeyScope
 from service.paths import COMPUTING, PROBES, noun
@@ -28,8 +28,16 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _ADMINISTERING: Final = frozenset({"admin", "reload", "publish"})
 
 
-def scope_of(method: str, path: str) -> KeyScope | None:
-    """What a request needs; None for the probes. An unknown route that may change something needs `write`."""
+def scope_of(method: str, path: str, metrics: KeyScope | None = KeyScope.READ) -> KeyScope | None:
+    """What a request needs; None for the probes. An unknown route that may change something needs `write`.
+
+    Args:
+        method: of the request.
+        path: of the request, or of a route.
+        metrics: what /metrics needs.
+    """
+    if path == "/metrics":
+        return metrics
     if path in PROBES:
         return None
     if noun(path) in _ADMINISTERING:
@@ -44,18 +52,11 @@ def check_exposure(settings: Settings) -> None:
     Raises:
         ConfigError: the address is not this machine's own, there are no keys, and nobody said that this is meant.
     """
-    if settings.keys is None and not settings.insecure and not _is_loopback(settings.host):
+    if settings.keys is None and not settings.insecure and not is_loopback(settings.host):
         raise ConfigError(
             f"The address {settings.host} lets others in and there are no keys: name a file of keys "
             "(PENUMBRA_KEYS, made with `penumbra keys new`), or say --insecure."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,26 @@ class _Shown:
 
 
 class Access:
-    """Lets a request in, or answers 401, 403 or 429.
+    """Lets a request in, or answers 401, 403, 421 or 429.
 
     Args:
         app: what is behind.
         keys: None lets everybody in, but for what another site makes a browser send.
+        hosts: names to answer to beside this machine's own; None for any. Probes are answered whatever they call it.
         origins: other sites that may ask.
         metrics: whether /metrics needs a scope too, and which.
     """
 
     def __init__(
-        self, app: ASGIApp, keys: Keys | None, origins: Collection[str] = (), metrics: KeyScope | None = KeyScope.READ
+        self,
+        app: ASGIApp,
+        keys: Keys | None,
+        hosts: Collection[str] | None = None,
+        origins: Collection[str] = (),
+        metrics: KeyScope | None = KeyScope.READ,
     ) -> None:
-        self._app, self._keys, self._origins, self._metrics = app, keys, origins, metrics
+        self._app, self._keys, self._metrics = app, keys, metrics
+        self._hosts, self._origins = hosts, origins
         self._buckets: dict[str, TokenBucket] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,14 +95,16 @@ class Access:
         if scope["type"] == "http":
             try:
                 self._check(scope)
-            except (UnauthenticatedError, ForbiddenError, RateError) as error:
+            except (UnknownHostError, UnauthenticatedError, ForbiddenError, RateError) as error:
                 await problem(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        needed = self._needed(scope["method"], scope["path"])
+        if self._hosts is not None and scope["path"] not in PROBES:
+            check_host(headers.get("host"), self._hosts)
+        needed = scope_of(scope["method"], scope["path"], self._metrics)
         if needed in (KeyScope.WRITE, KeyScope.ADMIN) and not _is_own(headers, self._origins):
             raise ForbiddenError("A page of another site sent this; add the site to PENUMBRA_CORS_ORIGINS if it may.")
         if self._keys is None or needed is None:
@@ -106,9 +116,6 @@ class Access:
         scope.setdefault("state", {})["key"] = key.name
         _check_scope(key, needed, shown.unasked)
         self._check_rate(key)
-
-    def _needed(self, method: str, path: str) -> KeyScope | None:
-        return self._metrics if path == "/metrics" else scope_of(method, path)
 
     def _check_rate(self, key: Key) -> None:
         bucket = self._buckets.setdefault(key.name, TokenBucket(key.rate, key.burst))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, Field
 
 from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
+from index.projection import Projection, Spot
 from index.retriever import Hit
 from index.shortlist_loss import Space
 from index.uncertainty import Uncertainty
@@ -34,6 +35,12 @@ Rounded = Annotated[float, AfterValidator(_rounded)]
 """A number of an answer: six decimals are more than any of them is sure of."""
 
 
+_IMAGE_URL: Final = (
+    "Path of an image's picture, another one whenever the picture changes; `&side=160` may be added for a smaller one. "
+    "Null for a text."
+)
+
+
 class UncertaintyAnswer(BaseModel):
     """How sure the model is of one instance."""
 
@@ -47,7 +54,8 @@ class UncertaintyAnswer(BaseModel):
     @classmethod
     def of(cls, uncertainty: Uncertainty) -> Self:
         """From the index's value."""
-        return cls(**asdict(uncertainty))
+        # Twelve for a search: `asdict` takes as long as all else that is done to them.
+        return cls(**vars(uncertainty))
 
 
 class QueryAnswer(BaseModel):
@@ -78,7 +86,9 @@ class HitAnswer(BaseModel):
     id: str
     modality: Modality
     text: str | None = Field(description="A text's words; null for an image.")
-    image_url: str | None = Field(description="Path of an image's picture; null for a text.")
+    image_url: str | None = Field(
+        description="Path of an image's picture, to which `&side=160` may be added for a smaller one; null for a text."
+    )
     mean_distance: Rounded = Field(description="Euclidean distance of the means, 0 to 2.")
     match_probability: Rounded = Field(description="0 to 1, calibrated where the model has a calibration.")
     standard_error: Rounded | None = Field(
@@ -88,14 +98,14 @@ class HitAnswer(BaseModel):
     uncertainty: UncertaintyAnswer
 
     @classmethod
-    def of(cls, hit: Hit, address: str) -> Self:
-        """From the retriever's value; `address` is that of the gallery."""
+    def of(cls, hit: Hit, engine: Engine) -> Self:
+        """From the retriever's value, found by this engine."""
         return cls(
             rank=hit.rank,
             id=hit.item.id,
             modality=hit.item.modality,
             text=hit.item.text,
-            image_url=image_url(hit.item, address),
+            image_url=image_url(hit.item, engine),
             mean_distance=hit.mean_distance,
             match_probability=hit.match_probability,
             standard_error=hit.standard_error,
@@ -118,6 +128,35 @@ class NoMatchAnswer(BaseModel):
     def of(cls, found: NoMatch) -> Self:
         """From the index's value."""
         return cls(reason=found.reason, detail=found.detail)
+
+
+class SpotAnswer(BaseModel):
+    """A Gaussian in the plane of a projection."""
+
+    x: Rounded = Field(description="Of its mean, along the first principal component of the means.")
+    y: Rounded = Field(description="Of its mean, along the second.")
+    covariance: tuple[Rounded, Rounded, Rounded] = Field(
+        description="Its projected covariance: of x with x, of x with y, of y with y."
+    )
+
+    @classmethod
+    def of(cls, spot: Spot) -> Self:
+        """From the index's value."""
+        return cls(**asdict(spot))
+
+
+class ProjectionAnswer(BaseModel):
+    """Where a query and its answers lie in a plane."""
+
+    explained: Rounded = Field(description="Share of the means' variance that the plane holds, 0 to 1.")
+    query: SpotAnswer
+    results: list[SpotAnswer] = Field(description="In the order of the results.")
+
+    @classmethod
+    def of(cls, found: Projection) -> Self:
+        """From the index's value."""
+        results = [SpotAnswer.of(spot) for spot in found.items]
+        return cls(explained=found.explained, query=SpotAnswer.of(found.query), results=results)
 
 
 class Fingerprints(BaseModel):
@@ -147,6 +186,9 @@ class SearchAnswer(BaseModel):
     no_match: NoMatchAnswer | None = Field(
         description="Why nothing here is to be taken for an answer, results or not; null when something may be."
     )
+    projection: ProjectionAnswer | None = Field(
+        description="By principal component analysis of the means of query and results; null unless asked for."
+    )
     calibrated: bool = Field(description="Whether probabilities come from a head fitted on held-out pairs.")
     fingerprints: Fingerprints
 
@@ -157,11 +199,12 @@ class SearchAnswer(BaseModel):
         return cls(
             query=QueryAnswer.of(answer.query),
             direction=direction,
-            results=[HitAnswer.of(hit, engine.place.address) for hit in result.hits],
+            results=[HitAnswer.of(hit, engine) for hit in result.hits],
             expected_matches=result.expected_matches,
             ranked=result.ranked,
             familiarity=result.familiarity,
             no_match=NoMatchAnswer.of(result.no_match) if result.no_match else None,
+            projection=ProjectionAnswer.of(result.projection) if result.projection else None,
             calibrated=result.calibrated,
             fingerprints=Fingerprints(model=engine.model.fingerprint, gallery=result.gallery),
         )
@@ -174,21 +217,23 @@ class ItemAnswer(BaseModel):
     modality: Modality
     text: str | None = Field(description="A text's words; null for an image.")
     image_id: str | None = Field(description="The image a text was written for; an image's own id.")
-    image_url: str | None = Field(description="Path of an image's picture; null for a text.")
+    image_url: str | None = Field(
+        description="Path of an image's picture, to which `&side=160` may be added for a smaller one; null for a text."
+    )
     label: str | None = Field(description="Its class, where there are classes.")
     meta: dict[str, Any] = Field(description="What the collection says of it.")
     uncertainty: UncertaintyAnswer
 
     @classmethod
-    def of(cls, described: Described, address: str) -> Self:
-        """From the engine's value; `address` is that of the gallery."""
+    def of(cls, described: Described, engine: Engine) -> Self:
+        """From the value of this engine."""
         item = described.item
         return cls(
             id=item.id,
             modality=item.modality,
             text=item.text,
             image_id=item.image_id,
-            image_url=image_url(item, address),
+            image_url=image_url(item, engine),
             label=item.label,
             meta=dict(item.meta),
             uncertainty=UncertaintyAnswer.of(described.uncertainty),
@@ -207,7 +252,7 @@ class ItemList(BaseModel):
 
     modality: Modality
     order: Order
-    total: int = Field(description="Items of this modality in the gallery.")
+    total: int = Field(description="Items of this modality in the gallery that fit.")
     items: list[ItemAnswer]
 
 
@@ -346,6 +391,10 @@ class Readiness(Health):
     )
 
 
-def image_url(item: Item, address: str) -> str | None:
-    """The path of an image's picture in a gallery of this address, its id percent-encoded."""
-    return f"{address}/items/{quote(item.id, safe='')}/image" if item.modality is Modality.IMAGE else None
+def image_url(item: Item, engine: Engine) -> str | None:
+    """The path of an image's picture, its id percent-encoded; another one whenever the picture changes."""
+    if item.modality is not Modality.IMAGE:
+        return None
+    version = engine.gallery.picture_version(item.id)
+    query = "" if version is None else f"?v={version}"
+    return f"{engine.place.address}/items/{quote(item.id, safe='')}/image{query}"

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import uvicorn
@@ -17,8 +18,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from models.errors import ConfigError, PenumbraError
-from service.access import Access, check_exposure
-from service.api import changes, galleries, info, items, page, probes, search, uncertainty
+from service.access import Access, check_exposure, scope_of
+from service.api import attention, changes, galleries, info, items, oddities, page, probes, search, uncertainty
+from service.api.document import with_keys
 from service.api.places import PREFIX, in_path
 from service.connections import Door, connection
 from service.deadlines import DEADLINE, Deadlines
@@ -26,6 +28,7 @@ from service.errors import KINDS, problem
 from service.galleries import Galleries
 from service.gate import Gate
 from service.hangup import on_hangup
+from service.hosts import names
 from service.keys import Keys, Scope
 from service.logs import configuration
 from service.metrics import Metrics
@@ -60,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = state
-    for module in (search, uncertainty, items, changes, info, galleries):
+    for module in (search, uncertainty, attention, oddities, items, changes, info, galleries):
         app.include_router(module.router)
         app.include_router(module.router, prefix=PREFIX, dependencies=[Depends(in_path)])
     for module in (probes, page):
@@ -82,7 +85,9 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     """Keys, and the sites that may ask; preflights carry no key, so that they are answered first."""
     keys = None if settings.keys is None else Keys.read(settings.keys)
     metrics = None if settings.metrics_scope == "none" else Scope(settings.metrics_scope)
-    app.add_middleware(Access, keys=keys, origins=settings.cors_origins, metrics=metrics)
+    if keys is not None:
+        app.openapi_schema = with_keys(app.openapi(), partial(scope_of, metrics=metrics))
+    app.add_middleware(Access, keys=keys, hosts=names(settings), origins=settings.cors_origins, metrics=metrics)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -116,6 +121,8 @@ def serve(settings: Settings) -> None:
                 log_config=configuration(),
                 http=connection(settings.limits, _door(app.state.service)),
                 server_header=False,
+                # Nothing here depends on whom a proxy says that it asks for.
+                proxy_headers=False,
                 h11_max_incomplete_event_size=settings.limits.header_bytes,
                 timeout_keep_alive=settings.limits.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.limits.shutdown_seconds,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from torch import Tensor
 
@@ -19,9 +18,6 @@ from models.text import TextLimits, check
 from service.engine import Described, Engine
 from service.errors import StorageError
 from service.settings import Settings
-
-TOGETHER: Final = 8
-"""Captions of one change that wait for the encoder at once, so that queries come in between."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +47,18 @@ async def make(engine: Engine, change: Callable[[ChangingGallery], None], settin
     """Make a change; returns when it is on the disk, and goes on to its end though the caller is cancelled.
 
     Raises:
+        OverloadedError: there is no room for it.
         ChangeError, UnknownIdError, ReadOnlyError, LockedError: it cannot be made.
         StorageError: it could not be written.
     """
-    loop = asyncio.get_running_loop()
-    await asyncio.shield(loop.run_in_executor(engine.holding.writer, _make, engine, change))
+    await asyncio.shield(asyncio.create_task(_made(engine, change)))
     engine.compact_if_due(settings.compaction)
+
+
+async def _made(engine: Engine, change: Callable[[ChangingGallery], None]) -> None:
+    """Hold a place while a change waits for the disk, though its caller gives up: so changes cannot pile up there."""
+    with engine.admission():
+        await asyncio.get_running_loop().run_in_executor(engine.holding.writer, _make, engine, change)
 
 
 def describe(engine: Engine, additions: Sequence[Addition]) -> tuple[Described, ...]:
@@ -82,11 +84,7 @@ async def _encode_picture(engine: Engine, image: Item, data: bytes) -> Addition:
 async def _encode_captions(engine: Engine, captions: Sequence[Item]) -> list[Addition]:
     limits, vocabulary = TextLimits(engine.limits.characters), engine.model.encoder.vocabulary
     captions = [replace(each, text=check(each.text or "", limits)) for each in captions]
-    words = [vocabulary.encode(each.text or "") for each in captions]
-    found: list[Gaussian] = []
-    for start in range(0, len(words), TOGETHER):
-        waiting = (engine.in_batch(Modality.TEXT, ids) for ids in words[start : start + TOGETHER])
-        found += await asyncio.gather(*waiting)
+    found = await engine.in_batches(Modality.TEXT, [vocabulary.encode(each.text or "") for each in captions])
     return [Addition(item, _single(gaussian)) for item, gaussian in zip(captions, found, strict=True)]
 
 

@@ -26,13 +26,17 @@ class Encoding:
     """One model and the thread that encodes with it.
 
     Args:
+        encoder: with weights, which some runtimes do without: what it attends to only torch can tell.
         equipped: the model, and what computes its networks.
         limits: how many inputs may be encoded at once.
         threads: that encode a picture.
         prepare: run first in the thread.
     """
 
-    def __init__(self, equipped: Equipped, limits: Limits, threads: int, prepare: Callable[[], None]) -> None:
+    def __init__(
+        self, encoder: Encoder, equipped: Equipped, limits: Limits, threads: int, prepare: Callable[[], None]
+    ) -> None:
+        self.encoder = encoder
         self.model = equipped.model
         self.runtimes = equipped.choices
         self.worker = EncodingWorker(_lanes(equipped.model.encoder, limits, threads), prepare)
@@ -72,7 +76,8 @@ class Encodings:
         with self._lock:
             found = self._in_use.get(model.fingerprint)
             if found is None:
-                found = Encoding(equip(model, self._runtime, self._threads), self._limits, self._threads, self._prepare)
+                equipped = equip(model, self._runtime, self._threads)
+                found = Encoding(model.encoder, equipped, self._limits, self._threads, self._prepare)
                 found.worker.on_batch = lambda kind, size: self.on_batch(kind, size)
                 self._in_use[model.fingerprint] = found
             found.users += 1

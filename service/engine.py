@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,16 +15,20 @@ import numpy as np
 from torch import Tensor
 
 from index.build import match_heads
+from index.filters import Filter
 from index.gallery_contract import GalleryState
+from index.histogram import Histogram, histogram
 from index.items import Item, Modality
 from index.manifest import read_manifest
-from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
+from index.rerank import Rerank
+from index.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
 from index.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
 from models.image import ImageLimits, Picture, decode, encode_png, frame, normalise
 from models.text import TextLimits, check
+from service.drift import watch
 from service.encoding import Encoding
 from service.errors import DeadlineError, UnknownItemError, WrongModalityError
 from service.holding import Holding
@@ -35,6 +40,8 @@ ASKS: Final[Mapping[Modality, Direction]] = {
     Modality.IMAGE: Direction.IMAGE_TO_TEXT,
 }
 """The direction of search that a query of each modality asks for."""
+TOGETHER: Final = 8
+"""Inputs of one request that wait for the encoder at once, so that those of others come in between."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,32 @@ class Described:
     uncertainty: Uncertainty
 
 
+@dataclass(frozen=True)
+class StoredPicture:
+    """The JPEG of an image, and what tells it from the one that the image may have later; None where nothing does."""
+
+    jpeg: bytes
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list: how many items, after how many; the greatest first where it is descending."""
+
+    descending: bool
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Among:
+    """Which items a list is of: those with σ from `least` to `most` that a filter lets through."""
+
+    least: float = 0.0
+    most: float = math.inf
+    wanted: Filter | None = None
+
+
 class Clock:
     """Milliseconds of each stage of one request, and when those that were timed here began and ended (nanoseconds)."""
 
@@ -158,6 +191,7 @@ class Engine:
         # Not those of the shared encoder: a fingerprint leaves out the calibration.
         self.calibration = model.encoder.calibration
         self.heads = match_heads(model)
+        self.watched = watch(self.calibration)
         self._retriever = Retriever(holding, model.encoder.match, self.calibration, model.encoder.familiarity)
 
     @classmethod
@@ -218,6 +252,13 @@ class Engine:
         async with self.admitted():
             return await self._encode(query, clock)
 
+    def best(self, query: EncodedQuery, count: int) -> tuple[Hit, ...]:
+        """The most probable items for a query, without sampling noise; computed in the thread that asks."""
+        direction = ASKS[query.modality]
+        size = self.shortlist_size(ANSWERS[direction])
+        options = SearchOptions(top_k=count, shortlist=size, rerank=Rerank.CLOSED_FORM)
+        return self._retriever.search(query.gaussian, direction, options).hits
+
     def shortlist_size(self, modality: Modality) -> int:
         """The items of a modality that get a probability when a search does not say how many."""
         return min(self.gallery.manifest.shortlists[modality].size, self.limits.shortlist)
@@ -231,23 +272,29 @@ class Engine:
     def describe(self, identifier: str) -> Described:
         """An item; raises `UnknownItemError`."""
         gallery = self.gallery
-        modality, row = _find(gallery, identifier)
-        return _described(gallery, modality, [row])[0]
+        modality, row = find(gallery, identifier)
+        return described(gallery, modality, [row])[0]
 
-    def by_uncertainty(self, modality: Modality, *, descending: bool, limit: int, offset: int) -> tuple[Described, ...]:
-        """Items of a modality in the order of their σ."""
+    def by_uncertainty(self, modality: Modality, page: Page, among: Among) -> tuple[int, tuple[Described, ...]]:
+        """How many items of a modality there are, and a page of them in the order of their σ."""
         gallery = self.gallery
-        rows = gallery.by_uncertainty(modality, descending=descending, limit=limit, offset=offset)
-        return _described(gallery, modality, [int(row) for row in rows])
+        rows = gallery.by_sigma(modality, among.least, among.most, among.wanted).rows
+        ordered = rows[::-1] if page.descending else rows
+        shown = ordered[page.offset : page.offset + page.limit]
+        return len(rows), described(gallery, modality, [int(row) for row in shown])
 
-    def picture(self, identifier: str) -> bytes:
-        """The JPEG of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
+    def histogram(self, modality: Modality, bins: int) -> Histogram:
+        """How σ is distributed among the items of a modality."""
+        return histogram(self.gallery.by_sigma(modality).values, bins)
+
+    def picture(self, identifier: str) -> StoredPicture:
+        """The picture of an image; raises `UnknownItemError`, and `WrongModalityError` for a caption."""
         gallery = self.gallery
         jpeg = gallery.picture(identifier)
         if jpeg is None:
-            _find(gallery, identifier)
+            find(gallery, identifier)
             raise WrongModalityError(f"The item {identifier!r} is a text and has no picture; name an image.")
-        return jpeg
+        return StoredPicture(jpeg, gallery.picture_version(identifier))
 
     async def warm_up(self) -> None:
         """Encode a text and a picture, and search once with each, so that the first caller does not wait for it.
@@ -288,26 +335,26 @@ class Engine:
         with clock.time("encode"):
             gaussian = await self.in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
         unknown = encoder.vocabulary.unknown(text)
-        return self._encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
+        return self.encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
 
     async def _encode_image(self, data: bytes, clock: Clock) -> EncodedQuery:
         with clock.time("decode"):
             pixels = await self.workers.decode(self._normalised, data)
         with clock.time("encode"):
             gaussian = await self.in_batch(Modality.IMAGE, pixels)
-        return self._encoded(Modality.IMAGE, gaussian)
+        return self.encoded(Modality.IMAGE, gaussian)
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
         gallery = self.gallery
-        modality, row = _find(gallery, identifier)
+        modality, row = find(gallery, identifier)
         if wanted not in (None, modality):
             raise WrongModalityError(
                 f"The item {identifier!r} is of modality {modality.value}; name one of modality {wanted}."
             )
-        return self._encoded(modality, gallery.gaussians(modality, [row]), id=identifier)
+        return self.encoded(modality, gallery.gaussians(modality, [row]), id=identifier)
 
-    def _encoded(self, modality: Modality, gaussian: Gaussian, **understood: Any) -> EncodedQuery:
-        """Of a Gaussian [1, dim]; a query is compared with the items of its own modality."""
+    def encoded(self, modality: Modality, gaussian: Gaussian, **understood: Any) -> EncodedQuery:
+        """The query of a Gaussian [1, dim]; it is compared with the items of its own modality."""
         local = gaussian.to("cpu")
         [uncertainty] = self.gallery.uncertainties(modality, local)
         return EncodedQuery(modality, local[0], uncertainty, **understood)
@@ -341,6 +388,14 @@ class Engine:
         """The Gaussian [1, dim] of word ids or of normalised pixels [1, 3, side, side], encoded among others."""
         return await asyncio.wrap_future(self.worker.submit(modality, given))
 
+    async def in_batches(self, modality: Modality, given: Sequence[Any]) -> list[Gaussian]:
+        """The same of several inputs, in their order, `TOGETHER` at a time."""
+        found: list[Gaussian] = []
+        for start in range(0, len(given), TOGETHER):
+            waiting = (self.in_batch(modality, each) for each in given[start : start + TOGETHER])
+            found += await asyncio.gather(*waiting)
+        return found
+
 
 def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | None) -> Holding:
     """The gallery in a folder: what is served already, where that is still there, so that no change is lost."""
@@ -350,7 +405,8 @@ def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | 
     return Holding.open(directory, model.fingerprint, writable)
 
 
-def _find(gallery: GalleryState, identifier: str) -> tuple[Modality, int]:
+def find(gallery: GalleryState, identifier: str) -> tuple[Modality, int]:
+    """The modality and the row of an item; raises `UnknownItemError`."""
     found = gallery.find(identifier)
     if found is None:
         raise UnknownItemError(
@@ -359,7 +415,8 @@ def _find(gallery: GalleryState, identifier: str) -> tuple[Modality, int]:
     return found
 
 
-def _described(gallery: GalleryState, modality: Modality, rows: list[int]) -> tuple[Described, ...]:
+def described(gallery: GalleryState, modality: Modality, rows: Sequence[int]) -> tuple[Described, ...]:
+    """The items of rows, in their order."""
     items = gallery.items(modality, rows)
     uncertainties = gallery.uncertainties(modality, gallery.gaussians(modality, rows))
     return tuple(map(Described, items, uncertainties))

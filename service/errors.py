@@ -13,6 +13,7 @@ PenumbraError
 ├── UnavailableError        (models.errors) the store of the gallery does not answer
 ├── UnknownItemError        there is no item of this id
 ├── UnknownGalleryError     there is no gallery of this name
+├── UnauditedError          nobody has looked for what is odd in the gallery
 ├── ReadOnlyError           the server was not told to change galleries
 ├── StorageError            a change could not be put on the disk
 ├── SwapRefusedError        what lies in a gallery's folder cannot be served
@@ -20,6 +21,7 @@ PenumbraError
 ├── HeadTooLargeError       more headers, or bytes of them, than a request may have
 ├── BodyTooLargeError       more bytes than a body may have
 ├── SlowBodyError           a body that does not come whole
+├── UnknownHostError        the server was asked for by a name that is not its own
 ├── UnauthenticatedError    no key, or none that is known
 ├── ForbiddenError          the key does not open this
 ├── RateError               the key has asked more often than it may
@@ -74,6 +76,10 @@ class UnknownGalleryError(PenumbraError):
     """The server has no gallery of this name."""
 
 
+class UnauditedError(PenumbraError):
+    """A gallery has no audit that can be read."""
+
+
 class ReadOnlyError(PenumbraError):
     """A change is asked of a server that was not told to make any."""
 
@@ -100,6 +106,10 @@ class BodyTooLargeError(PenumbraError):
 
 class SlowBodyError(PenumbraError):
     """A request's body has not come whole in the time that the server waits."""
+
+
+class UnknownHostError(PenumbraError):
+    """A request asks for the server by a name that it does not answer to."""
 
 
 class UnauthenticatedError(PenumbraError):
@@ -176,6 +186,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     RequestValidationError: INVALID,
     UnknownItemError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
     UnknownGalleryError: Kind(HTTPStatus.NOT_FOUND, "Unknown gallery"),
+    UnauditedError: Kind(HTTPStatus.NOT_FOUND, "Not audited"),
     UnknownIdError: Kind(HTTPStatus.NOT_FOUND, "Unknown item"),
     ChangeError: Kind(HTTPStatus.CONFLICT, "Change refused"),
     LockedError: Kind(HTTPStatus.CONFLICT, "Gallery locked", _LATER),
@@ -186,6 +197,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     HeadTooLargeError: Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "Head too large"),
     BodyTooLargeError: Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Body too large"),
     SlowBodyError: Kind(HTTPStatus.REQUEST_TIMEOUT, "Body too slow", {"Connection": "close"}),
+    UnknownHostError: Kind(HTTPStatus.MISDIRECTED_REQUEST, "Unknown host"),
     UnauthenticatedError: Kind(HTTPStatus.UNAUTHORIZED, "Key needed", _CHALLENGES),
     ForbiddenError: Kind(HTTPStatus.FORBIDDEN, "Not allowed"),
     RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", _LATER),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import HeadTooLargeError, OverloadedError, problem
-from service.paths import COMPUTING, PROBES, noun
+from service.paths import PROBES, takes_place
 from service.settings import Limits
 
 
@@ -17,7 +17,7 @@ class Gate:
     Args:
         app: what is behind.
         limits: of heads and of requests.
-        is_full: whether one more query would be refused; asked for routes that compute.
+        is_full: whether one more query would be refused; asked for what takes a place among them.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, is_full: Callable[[], bool]) -> None:
@@ -31,7 +31,7 @@ class Gate:
             return
         try:
             self._check_head(scope)
-            self._check_room(scope["path"])
+            self._check_room(scope["method"], scope["path"])
         except (HeadTooLargeError, OverloadedError) as error:
             await problem(error)(scope, receive, send)
             return
@@ -51,8 +51,8 @@ class Gate:
                 f"{limits.header_bytes:,} are allowed; send less."
             )
 
-    def _check_room(self, path: str) -> None:
+    def _check_room(self, method: str, path: str) -> None:
         if self._inside >= self._limits.requests:
             raise OverloadedError(f"The server has {self._inside} requests on their way; try again in a second.")
-        if noun(path) in COMPUTING and self._is_full():
+        if takes_place(method, path) and self._is_full():
             raise OverloadedError("The server has as many queries on their way as it takes; try again in a second.")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 REQUESTS: Final = logging.getLogger("penumbra.requests")
 
+# `json.dumps` would make a new one for each line.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, default=str)
 _NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 
 
@@ -28,7 +30,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         # ASCII, because a text may hold half of a surrogate pair, or what a terminal would obey.
-        return json.dumps(line, ensure_ascii=True, default=str)
+        return _ENCODER.encode(line)
 
 
 def configuration() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from models.calibration import Direction
-from service.drift import Watched, watch
+from service.drift import Window
 from service.engine import Engine
 from service.galleries import Galleries
 from service.gallery_metrics import GalleryMetrics
@@ -23,30 +23,39 @@ _PROBABILITIES: Final = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9
 
 
 class DriftCollector(Collector):
-    """Shares of the last queries in the deciles of the calibration's, and their population stability index."""
+    """Shares of each gallery's last queries in the deciles of the calibration's, and their population stability index.
 
-    def __init__(self, watched: Mapping[Direction, Watched]) -> None:
-        self._watched = watched
+    They are of what answers now: after a swap they begin anew, because other probabilities are to be expected then.
+    """
+
+    def __init__(self, galleries: Galleries) -> None:
+        self._galleries = galleries
 
     def collect(self) -> Iterable[Metric]:
         """What is known; nothing of a model whose calibration has no reference, no index of too few queries."""
         shares = GaugeMetricFamily(
             "penumbra_query_decile_ratio",
             "Share of the last queries in each decile of the calibration's; 0.1 where nothing has changed.",
-            labels=("direction", "of", "decile"),
+            labels=("gallery", "direction", "of", "decile"),
         )
         index = GaugeMetricFamily(
             "penumbra_query_drift_psi",
             "Population stability index of the last queries against the calibration's.",
-            labels=("direction", "of"),
+            labels=("gallery", "direction", "of"),
         )
-        for direction, watched in self._watched.items():
-            for of, window in watched.windows.items():
-                for decile, share in enumerate(window.shares, start=1):
-                    shares.add_metric((direction.value, of, str(decile)), share)
-                if (found := window.index) is not None:
-                    index.add_metric((direction.value, of), found)
+        for place, window in self._windows():
+            for decile, share in enumerate(window.shares, start=1):
+                shares.add_metric((*place, str(decile)), share)
+            if (found := window.index) is not None:
+                index.add_metric(place, found)
         return shares, index
+
+    def _windows(self) -> Iterator[tuple[tuple[str, str, str], Window]]:
+        """Each with its gallery, its direction and what it is of."""
+        for name, served in self._galleries.served.items():
+            for direction, watched in served.engine.watched.items():
+                for of, window in watched.windows.items():
+                    yield (name, direction.value, of), window
 
 
 class Metrics:
@@ -59,9 +68,9 @@ class Metrics:
         self._requests = Counter(
             "penumbra_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
         )
-        self._seconds = self._histogram("penumbra_request_seconds", "Time to answer a request.", "route")
+        self._seconds = self._histogram("penumbra_request_seconds", "Time to answer a request.", ("route",))
         self._stages = self._histogram(
-            "penumbra_stage_seconds", "Time of one stage of a query, waiting included.", "stage"
+            "penumbra_stage_seconds", "Time of one stage of a query, waiting included.", ("stage",)
         )
         self._gauge("penumbra_queries", "Queries in the server, waiting ones included.").set_function(
             lambda: galleries.workers.admission.count
@@ -70,31 +79,28 @@ class Metrics:
             lambda: galleries.workers.encodings.waiting
         )
         self._registry.register(GalleryMetrics(galleries))
-        batches = self._histogram("penumbra_batch_inputs", "Inputs encoded at once.", "modality", _SIZES)
+        batches = self._histogram("penumbra_batch_inputs", "Inputs encoded at once.", ("modality",), _SIZES)
         galleries.workers.encodings.on_batch = lambda kind, count: batches.labels(kind.value).observe(count)
-        self._watch(galleries.default.engine)
-
-    def _watch(self, engine: Engine) -> None:
-        """What is asked, and where the calibration has it, how far that is from what was asked then."""
-        self._sigmas = self._histogram("penumbra_query_sigma", "Sigma of queries.", "direction", _SIGMAS)
+        asked = ("gallery", "direction")
+        self._sigmas = self._histogram("penumbra_query_sigma", "Sigma of queries.", asked, _SIGMAS)
         self._tops = self._histogram(
-            "penumbra_query_top_probability", "Greatest match probability of searches.", "direction", _PROBABILITIES
+            "penumbra_query_top_probability", "Greatest match probability of searches.", asked, _PROBABILITIES
         )
-        self._watched = watch(engine.calibration)
-        self._registry.register(DriftCollector(self._watched))
+        self._registry.register(DriftCollector(galleries))
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is its template, so that ids do not become labels."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def query(self, direction: Direction, sigma: float, top_probability: float | None) -> None:
+    def query(self, engine: Engine, direction: Direction, sigma: float, top_probability: float | None) -> None:
         """Record what was asked, and the greatest probability that was found for it; None where it is not known."""
-        self._sigmas.labels(direction.value).observe(sigma)
+        asked = (engine.place.name, direction.value)
+        self._sigmas.labels(*asked).observe(sigma)
         if top_probability is not None:
-            self._tops.labels(direction.value).observe(top_probability)
-        if direction in self._watched:
-            self._watched[direction].add(sigma, top_probability)
+            self._tops.labels(*asked).observe(top_probability)
+        if direction in engine.watched:
+            engine.watched[direction].add(sigma, top_probability)
 
     def stages(self, milliseconds: Mapping[str, float]) -> None:
         """Record the stages of a query."""
@@ -105,8 +111,8 @@ class Metrics:
         """In Prometheus's text format."""
         return generate_latest(self._registry)
 
-    def _histogram(self, name: str, what: str, label: str, buckets: Sequence[float] = _BUCKETS) -> Histogram:
-        return Histogram(name, what, (label,), buckets=buckets, registry=self._registry)
+    def _histogram(self, name: str, what: str, labels: Sequence[str], buckets: Sequence[float] = _BUCKETS) -> Histogram:
+        return Histogram(name, what, labels, buckets=buckets, registry=self._registry)
 
     def _gauge(self, name: str, what: str) -> Gauge:
         return Gauge(name, what, registry=self._registry)

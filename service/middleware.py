@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from opentelemetry.trace import Tracer
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +36,9 @@ SECURITY: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """Headers of every response; a route may set its own value."""
+# As ASGI has them: each response carries them, and Starlette's mappings look through all headers for each.
+_SECURITY: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY.items()]
+_REQUEST_ID: Final = REQUEST_ID.lower().encode()
 
 
 class RequestContext:
@@ -199,10 +202,10 @@ def _request_id(scope: Scope) -> str:
 
 
 def _add_headers(message: Message, request_id: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers[REQUEST_ID] = request_id
-    for name, value in SECURITY.items():
-        headers.setdefault(name, value)
+    raw = message["headers"]
+    set_by_route = {name.lower() for name, _ in raw}
+    raw += [header for header in _SECURITY if header[0] not in set_by_route]
+    raw.append((_REQUEST_ID, request_id.encode()))
 
 
 def _method(scope: Scope) -> str:

@@ -96,6 +96,7 @@ class SearchFields(Strict):
     samples: int = Field(7, ge=1, description="J, samples a side, from 1 to the limit in /info; for rerank = sampled.")
     seed: int = Field(0, ge=0, lt=2**63, description="Seed of the samples, from 0 to 2⁶³ − 1.")
     min_match_probability: float = Field(0, ge=0, le=1, description="Items below it are left out, from 0 to 1.")
+    projection: bool = Field(False, description="Whether to say where the query and the answers lie in a plane.")
 
     filter: Filter | None = None
 
@@ -104,7 +105,7 @@ class SearchFields(Strict):
         check_limit("top_k", self.top_k, limits.top_k)
         check_limit("shortlist", self.shortlist or 1, limits.shortlist)
         check_limit("samples", self.samples, limits.samples)
-        names = ("top_k", "shortlist", "rerank", "samples", "seed", "min_match_probability", "filter")
+        names = ("top_k", "shortlist", "rerank", "samples", "seed", "min_match_probability", "filter", "projection")
         return SearchOptions(**{name: getattr(self, name) for name in names})
 
 
@@ -153,6 +154,13 @@ class UncertaintyQuestion(Strict):
     order: Order = Field(Order.DESCENDING, description="For a list: the most (desc) or least uncertain first.")
     limit: int = Field(10, ge=1, description="For a list: items on a page, from 1 to the limit top_k in /info.")
     offset: int = Field(0, ge=0, lt=2**63, description="For a list: items left out before the page, 0 or more.")
+    min_sigma: float = Field(0, ge=0, description="For a list: items with a smaller sigma are left out, 0 or more.")
+    max_sigma: float | None = Field(
+        None, ge=0, description="For a list: items with a greater sigma are left out, 0 or more; none without it."
+    )
+    filter: FilterText = Field(
+        None, description="For a list: only items of which this holds, in JSON as the searches take it."
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,6 +17,7 @@ from index.threads import available
 from models.errors import ConfigError
 from models.runtimes.runtime import Runtime
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 GalleryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
@@ -25,6 +29,7 @@ class Limits(BaseModel):
     bytes: int = Field(default=20 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
     pixels: int = Field(default=50_000_000, ge=1, description="Pixels of a picture, width × height.")
     characters: int = Field(default=1000, ge=1, description="Characters of a text.")
+    words: int = Field(default=32, ge=1, description="Words of a text that are weighed one by one.")
     top_k: int = Field(default=1000, ge=1, description="Answers to one search, or items on one page of a list.")
     shortlist: int = Field(default=5000, ge=1, description="Items that one search gives a probability.")
     samples: int = Field(default=64, ge=1, description="Samples a side of a sampled match probability.")
@@ -93,6 +98,11 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Other sites that may ask, as ["https://shop.example"]; none by default.'
     )
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description='Names to answer to beside this machine\'s own, as ["shop.example"]; without them any, but on '
+        "127.0.0.1 none.",
+    )
     log_queries: bool = Field(default=False, description="Whether the log tells the texts that were asked.")
     traces: str | None = Field(
         default=None, description="Where OpenTelemetry spans go, as http://127.0.0.1:4318/v1/traces (extra `tracing`)."
@@ -108,11 +118,25 @@ class Settings(BaseSettings):
                 raise ValueError(f"{each!r} is no origin such as https://shop.example")
         return origins
 
+    @field_validator("hosts")
+    @classmethod
+    def _are_names(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for each in hosts:
+            if not (_is_address(each) or _NAME.fullmatch(each)):
+                raise ValueError(f"{each!r} is no name such as shop.example, in small letters and without a port")
+        return hosts
+
     @model_validator(mode="after")
     def _distinct_names(self) -> Self:
         if self.gallery_name in self.galleries:
             raise ValueError(f"two galleries have the name {self.gallery_name!r}")
         return self
+
+
+def _is_address(name: str) -> bool:
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def read(**given: Any) -> Settings:

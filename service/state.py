@@ -45,7 +45,7 @@ class State:
     def observe(
         self, engine: Engine, query: EncodedQuery, direction: Direction, result: SearchResult | None = None
     ) -> None:
-        """Tell what was asked of the default gallery to the metrics, and where it is wanted to the log.
+        """Tell what was asked to the metrics, and where it is wanted to the log.
 
         Args:
             engine: what answered.
@@ -55,14 +55,12 @@ class State:
         """
         if self.settings.log_queries:
             note(text=query.text)
-        if engine.place is not self.galleries.default.place:
-            return
         hits = () if result is None else result.hits
         top = max((hit.match_probability for hit in hits), default=None)
-        self.metrics.query(direction, query.uncertainty.sigma, top)
+        self.metrics.query(engine, direction, query.uncertainty.sigma, top)
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:
     state: State = request.app.state.service
     return state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,7 +34,7 @@ from index.milvus.record import (
     modality_of,
     picture_of,
 )
-from index.ranking import Floats, Rows
+from index.ranking import Floats, Ranking, Rows
 from index.storage import Coding, Gaussians, Storage
 from index.store_address import StoreAddress
 from index.uncertainty import Uncertainty, uncertainties
@@ -141,6 +142,11 @@ class Moment:
     def gallery(self) -> Self:
         """Itself."""
         return self
+
+    @property
+    def directory(self) -> Path:
+        """Its folder on this machine."""
+        return self._local.directory
 
     @property
     def fingerprint(self) -> str:
@@ -265,31 +271,31 @@ class Moment:
         """The uncertainty of each of the Gaussians [n, dim], of the gallery or not."""
         return uncertainties(gaussians, partial(self.percentiles, modality))
 
-    def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
-        """Rows int64 in the order of σ, `limit` of them from place `offset` on.
+    def picture_version(self, identifier: str) -> None:
+        """None: to know whether a picture is still the same, Milvus would have to be asked for every one."""
 
-        Milvus gives nothing in an order: what is asked for is what lies beyond a σ that was known when it was built,
-        one nearer to the middle where that is too little.
+    def by_sigma(
+        self, modality: Modality, least: float = 0.0, most: float = math.inf, wanted: Filter | None = None
+    ) -> Ranking:
+        """The rows of a modality with their σ, the smallest first; see `index.gallery.Gallery.by_sigma`.
 
         Raises:
-            UnsupportedError: so many lie there that Milvus does not give them at once.
+            UnsupportedError: they are more than Milvus gives at once, which gives nothing in an order.
         """
-        known, wanted = self._local.sigmas[modality], offset + limit
-        share = 2 * wanted / max(1, self.manifest.counts[modality])
-        while True:
-            bound = _bound(known, share, descending)
-            found = self._collection.query(bound, ("row", "sigma"), modality)
-            if len(found) >= MOST:
-                raise UnsupportedError(
-                    f"{self._collection.address} gives {MOST:,} items at once; ask for fewer, or from an earlier place."
-                )
-            if len(found) >= wanted or not bound:
-                break
-            share *= 2
-        rows = np.array([each["row"] for each in found], np.int64)
-        sigmas = np.array([each["sigma"] for each in found], np.float32)
-        order = rows[np.lexsort((rows, sigmas))]
-        return (order[::-1] if descending else order)[offset:wanted]
+        asked, exact = Filter(()) if wanted is None else wanted, wanted is None or is_exact(wanted)
+        fields = ("row", "sigma") if exact else ("sigma", *ITEM, *DESCRIBED)
+        parts = [_within(least, most), expression(asked)]
+        found = self._collection.query(" and ".join(each for each in parts if each), fields, modality)
+        if len(found) >= MOST:
+            raise UnsupportedError(
+                f"{self._collection.address} gives {MOST:,} items at once, and not in an order; ask for fewer, with a "
+                "least or a greatest σ."
+            )
+        kept = found if exact else [each for each in found if _matches(asked, modality, each)]
+        rows = np.array([each["row"] for each in kept], np.int64)
+        sigmas = np.array([each["sigma"] for each in kept], np.float32)
+        order = np.lexsort((rows, sigmas))
+        return Ranking(rows[order], sigmas[order])
 
     def _records(self, modality: Modality, rows: Sequence[int] | Rows) -> list[Record]:
         wanted = [(modality, int(row)) for row in rows]
@@ -311,12 +317,10 @@ def _matches(wanted: Filter, modality: Modality, entity: Fields) -> bool:
     return wanted.matches(item, described_of(item, entity))
 
 
-def _bound(known: Floats, share: float, descending: bool) -> str:
-    """The expression for about a share of the items, those of the greatest or of the smallest σ; "" for all."""
-    if share >= 1 or not len(known):
-        return ""
-    place = int(share * (len(known) - 1))
-    return f"sigma >= {float(known[-1 - place])!r}" if descending else f"sigma <= {float(known[place])!r}"
+def _within(least: float, most: float) -> str:
+    """The expression for a σ within bounds, as float32 has them; of all, too."""
+    low, high = float(np.float32(least)), float(np.float32(min(most, float(np.finfo(np.float32).max))))
+    return f"sigma >= {low!r} and sigma <= {high!r}"
 
 
 def _code(directory: Path, manifest: Manifest, modality: Modality) -> Code:

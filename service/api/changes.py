@@ -73,7 +73,7 @@ async def remove(id: Identifier, engine: GalleryEngine, state: ServiceState) -> 
 
 
 def _answer(engine: Engine, additions: Sequence[Addition]) -> ChangeAnswer:
-    items = [ItemAnswer.of(each, engine.place.address) for each in describe(engine, additions)]
+    items = [ItemAnswer.of(each, engine) for each in describe(engine, additions)]
     return ChangeAnswer(items=items, fingerprints=Fingerprints.of(engine))
 
 

@@ -36,6 +36,7 @@ TEXT_SEARCHES: Final[dict[str, Example]] = {
             "samples": 7,
             "seed": 0,
             "min_match_probability": 0.5,
+            "projection": True,
             "filter": dict(EXAMPLE),
         },
     },
@@ -61,6 +62,11 @@ def _search(query: dict[str, Any], direction: str, hit: dict[str, Any]) -> dict[
         "ranked": 200,
         "familiarity": 0.614231,
         "no_match": None,
+        "projection": {
+            "explained": 0.871204,
+            "query": {"x": -0.180022, "y": 0.02107, "covariance": [0.004101, -0.000013, 0.003987]},
+            "results": [{"x": 0.180022, "y": -0.02107, "covariance": [0.001702, 0.000004, 0.001688]}],
+        },
         "calibrated": True,
         "fingerprints": _FINGERPRINTS,
     }
@@ -74,7 +80,7 @@ _TEXT_QUERY: Final = {
     "uncertainty": _VAGUE,
 }
 _IMAGE_QUERY: Final[dict[str, Any]] = {**_IMAGE, "id": None, "unknown_words": [], "uncertainty": _SURE}
-_ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image"}
+_ITEM_BASE: Final = {"id": "scene-00007", **_IMAGE, "image_url": "/items/scene-00007/image?v=41b7c02d9f2c6a3e"}
 
 TEXT_SEARCH: Final = _search(_TEXT_QUERY, "text-to-image", _hit(**_ITEM_BASE))
 _UNLIKE: Final[dict[str, Any]] = {
@@ -95,14 +101,82 @@ IMAGE_SEARCH: Final = (
 )
 UNCERTAINTY: Final = _TEXT_QUERY
 IMAGE_UNCERTAINTY: Final = _IMAGE_QUERY
+TEXT_ATTENTION: Final[dict[str, Any]] = {
+    "modality": "text",
+    "text": "a zorbly star",
+    "id": None,
+    "unknown_words": ["zorbly"],
+    "words": ["a", "zorbly", "star"],
+    "grid": None,
+    "area": None,
+    "mean": [0.041, 0.102, 0.857],
+    "variance": [0.31, 0.27, 0.42],
+    "marks": {"mean": 0.083112, "variance": 0.204417},
+}
+IMAGE_ATTENTION: Final[dict[str, Any]] = {
+    **_IMAGE,
+    "id": None,
+    "unknown_words": [],
+    "words": None,
+    "grid": {"height": 2, "width": 2},
+    "area": {"left": 0.0625, "top": 0.0625, "width": 0.875, "height": 0.875},
+    "mean": [0.1, 0.6, 0.1, 0.2],
+    "variance": [0.3, 0.2, 0.3, 0.2],
+    "marks": None,
+}
 ITEM: Final = {
     "id": "scene-00007",
     **_IMAGE,
     "image_id": "scene-00007",
-    "image_url": "/items/scene-00007/image",
+    "image_url": "/items/scene-00007/image?v=41b7c02d9f2c6a3e",
     "label": None,
     "meta": {"background": "night"},
     "uncertainty": _SURE,
+}
+WORDS: Final[dict[str, Any]] = {
+    "query": {**_TEXT_QUERY, "text": "something round", "unknown_words": []},
+    "words": [
+        {"word": "something", "start": 0, "end": 9, "uncertainty": _SURE, "change": 0.556301},
+        {"word": "round", "start": 10, "end": 15, "uncertainty": _VAGUE, "change": 0.0},
+    ],
+    "more_specific": [
+        {
+            "id": "scene-00007#3",
+            "modality": "text",
+            "text": "a large blue ring",
+            "image_id": "scene-00007",
+            "image_url": None,
+            "label": None,
+            "meta": {},
+            "uncertainty": _SURE,
+        }
+    ],
+}
+HISTOGRAM: Final[dict[str, Any]] = {
+    "modality": "text",
+    "total": 6,
+    "edges": [0.021686, 0.036713, 0.05174, 0.066767],
+    "counts": [3, 2, 1],
+}
+ODDITIES: Final[dict[str, Any]] = {
+    "kind": "mismatched",
+    "modality": "image",
+    "total": 1000,
+    "created": "2026-11-26T18:00:00+00:00",
+    "current": True,
+    "hubness": None,
+    "items": [
+        {
+            "item": ITEM,
+            "match_probability": 0.021044,
+            "captions": [
+                {"id": "scene-00007#0", "text": "a red star at night", "match_probability": 0.874401},
+                {"id": "scene-00007#1", "text": "two blue rings by day", "match_probability": 0.021044},
+            ],
+            "occurrences": None,
+            "expected": None,
+        }
+    ],
 }
 NEW_CAPTIONS: Final = {
     "items": [{"id": "note-1", "text": "a red star at night", "image_id": "scene-00007", "meta": {"by": "me"}}]
@@ -192,6 +266,7 @@ INFO: Final = {
         "bytes": 20971520,
         "pixels": 50000000,
         "characters": 1000,
+        "words": 32,
         "top_k": 1000,
         "shortlist": 5000,
         "samples": 64,
@@ -231,6 +306,11 @@ _UNKNOWN: Final = _problem(
 )
 _UNKNOWN_GALLERY: Final = _problem(
     404, "Unknown gallery", "There is no gallery 'hats' here; those there are: 'default', 'shoes'."
+)
+_UNAUDITED: Final = _problem(
+    404,
+    "Not audited",
+    "Nobody has looked for what is odd in this gallery: run `penumbra index audit` on its folder.",
 )
 _REFUSED: Final = _problem(409, "Swap refused", _REFUSAL)
 _READ_ONLY: Final = _problem(
@@ -272,6 +352,7 @@ def answers(
     bad_input: bool = True,
     gallery: bool = False,
     item: bool = False,
+    audit: bool = False,
     swap: bool = False,
     overload: bool = False,
     warming: bool = False,
@@ -281,6 +362,7 @@ def answers(
         (bad_input, {422: _BAD}),
         (gallery, {404: _UNKNOWN_GALLERY}),
         (item, {404: _UNKNOWN}),
+        (audit, {404: _UNAUDITED}),
         (swap, {409: _REFUSED}),
         (overload, {413: _LARGE, 429: _BUSY, 504: _LATE}),
         (warming, {503: _WARMING}),
@@ -296,9 +378,9 @@ def changes(status: int, example: Any, *, item: bool = False) -> Responses:
     """The responses of a route that changes a gallery."""
     bodiless = status == 204
     answer: Responses = {} if bodiless else {status: {"content": {"application/json": {"example": example}}}}
-    unread: Responses = {} if bodiless else {413: _LARGE, 415: _UNSUPPORTED, 422: _BAD, 429: _BUSY, 504: _LATE}
+    unread: Responses = {} if bodiless else {413: _LARGE, 415: _UNSUPPORTED, 422: _BAD}
     unknown = _UNKNOWN if item else _UNKNOWN_GALLERY
-    return answer | unread | {403: _READ_ONLY, 404: unknown, 409: _TAKEN, 422: _BAD, 507: _FULL}
+    return answer | unread | {403: _READ_ONLY, 404: unknown, 409: _TAKEN, 422: _BAD, 429: _BUSY, 504: _LATE, 507: _FULL}
 
 
 def body(as_json: type[BaseModel], example: Any, as_form: type[BaseModel]) -> dict[str, Any]:
@@ -323,6 +405,13 @@ def _inlined(model: type[BaseModel]) -> dict[str, Any]:
 
     return {key: resolve(value) for key, value in schema.items()}
 
+
+KEYS: Final = {
+    "401": _problem(401, "Key needed", "Send a key that this server knows, as Authorization: Bearer KEY."),
+    "403": _problem(403, "Not allowed", "The key shop lacks the scope write, which this needs; use another key."),
+    "429": _problem(429, "Too many requests", "The key shop has 20 requests a second; ask again later."),
+}
+"""The problems that keys add to every route but the probes."""
 
 PICTURE: Final[Responses] = {
     200: {

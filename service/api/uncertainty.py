@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
@@ -12,9 +13,12 @@ from index.items import Modality
 from service.answers import ItemAnswer, ItemList, QueryAnswer
 from service.api import examples
 from service.api.places import GalleryEngine
-from service.engine import ASKS, Clock, Engine, ImageQuery, Query, TextQuery
+from service.engine import ASKS, Among, Clock, Engine, ImageQuery, Page, Query, TextQuery
+from service.exploring_answers import HistogramAnswer, WordsAnswer
+from service.exploring_schemas import HistogramQuestion, WordsQuestion
 from service.schemas import ImageUpload, Order, UncertaintyQuestion, check_limit
 from service.state import ServiceState, State
+from service.words import weigh
 
 router = APIRouter(prefix="/uncertainty", tags=["uncertainty"])
 
@@ -32,7 +36,7 @@ async def of_text_or_items(
         return await run_in_threadpool(_page, question.modality, question, engine)
     if question.id is not None:
         described = await run_in_threadpool(engine.describe, question.id)
-        return ItemAnswer.of(described, engine.place.address)
+        return ItemAnswer.of(described, engine)
     return await _of_query(TextQuery(question.text or ""), engine, state, response)
 
 
@@ -47,6 +51,26 @@ async def of_image(
     return await _of_query(ImageQuery(await upload.image.read()), engine, state, response)
 
 
+@router.get("/words", responses=examples.answers(examples.WORDS, gallery=True, overload=True))
+async def of_words(
+    question: Annotated[WordsQuestion, Parameters()],
+    engine: GalleryEngine,
+    state: ServiceState,
+    response: Response,
+) -> WordsAnswer:
+    """Which words of a text raise or lower its uncertainty, by leaving out each, and more certain texts like it."""
+    clock = Clock()
+    weighed = await weigh(engine, question.text, clock)
+    state.report(clock, response)
+    return WordsAnswer.of(weighed, engine)
+
+
+@router.get("/histogram", responses=examples.answers(examples.HISTOGRAM, gallery=True))
+def distribution(question: Annotated[HistogramQuestion, Parameters()], engine: GalleryEngine) -> HistogramAnswer:
+    """How sigma is distributed among the gallery's items of a modality."""
+    return HistogramAnswer.of(question.modality, engine.histogram(question.modality, question.bins))
+
+
 async def _of_query(query: Query, engine: Engine, state: State, response: Response) -> QueryAnswer:
     clock = Clock()
     encoded = await engine.encode(query, clock)
@@ -56,11 +80,12 @@ async def _of_query(query: Query, engine: Engine, state: State, response: Respon
 
 
 def _page(modality: Modality, question: UncertaintyQuestion, engine: Engine) -> ItemList:
-    descending = question.order is Order.DESCENDING
-    found = engine.by_uncertainty(modality, descending=descending, limit=question.limit, offset=question.offset)
+    page = Page(question.order is Order.DESCENDING, question.limit, question.offset)
+    most = math.inf if question.max_sigma is None else question.max_sigma
+    total, found = engine.by_uncertainty(modality, page, Among(question.min_sigma, most, question.filter))
     return ItemList(
         modality=modality,
         order=question.order,
-        total=engine.gallery.count(modality),
-        items=[ItemAnswer.of(each, engine.place.address) for each in found],
+        total=total,
+        items=[ItemAnswer.of(each, engine) for each in found],
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,37 @@ def test_add_remove_and_compact(home: Path, penumbra: Penumbra) -> None:
     assert penumbra("verify", home / "gallery")[0] == 0
 
 
+def test_items_added_are_as_a_build_has_them(home: Path, penumbra: Penumbra) -> None:
+    """Added and compacted, a gallery has the means, log-variances, items and pictures that one built of all has, to the
+    byte; and what was added has them before that too.
+    """
+    both = home / "both"
+    shutil.copytree(home / "corpus", both)
+    shutil.copy(home / "more" / "0.png", both / "more.png")
+    line = json.loads((home / "more" / "captions.jsonl").read_text())
+    with (both / "captions.jsonl").open("a") as lines:
+        lines.write("\n" + json.dumps({**line, "image": "more.png"}))
+    build_gallery(home / MODEL, both, home / "built")
+    assert penumbra("add", home / "gallery", "--data", home / "more")[0] == 0
+    with Gallery.open(home / "gallery") as added, Gallery.open(home / "built") as built:
+        for identifier in ("more", "more#0", "more#1"):
+            assert as_it_is(added, identifier) == as_it_is(built, identifier)
+    assert penumbra("compact", home / "gallery")[0] == 0
+    for modality, kind in product(Modality, ("means", "log_variances")):
+        name = f"{modality}.{kind}.npy"
+        assert (home / "gallery" / name).read_bytes() == (home / "built" / name).read_bytes()
+
+
+def as_it_is(gallery: Gallery, identifier: str) -> tuple[object, ...]:
+    """All that a gallery has of an item: its Gaussian as bytes, what is said of it, its picture."""
+    found = gallery.find(identifier)
+    assert found is not None
+    modality, row = found
+    gaussian = gallery.gaussians(modality, [row])
+    numbers = (each.numpy().tobytes() for each in (gaussian.mean, gaussian.log_variance))
+    return (*numbers, gallery.items(modality, [row])[0], gallery.picture(identifier))
+
+
 def test_update_replaces(home: Path, penumbra: Penumbra) -> None:
     """The picture of an id becomes another one; its captions are those of the collection."""
     line = json.loads((home / "more" / "captions.jsonl").read_text())
@@ -139,6 +171,23 @@ def test_verify_says_what_is_damaged(home: Path, penumbra: Penumbra) -> None:
     assert faiss.startswith("text.faiss has other content") and "rebuilt from text.means.npy" in faiss
     (home / "gallery" / "manifest.json").write_text("{")
     assert penumbra("verify", home / "gallery")[0] == 2
+
+
+def test_the_same_for_programs(home: Path, penumbra: Penumbra) -> None:
+    """--json prints one object: what the gallery holds after a change, and all that verify found."""
+    code, told, _ = penumbra("add", home / "gallery", "--data", home / "more", "--json")
+    assert code == 0
+    counts = {"image": 4, "text": 8}
+    assert json.loads(told) == {"counts": counts, "added": 3, "removed": 0, "generation": 0}
+    assert json.loads(penumbra("remove", home / "gallery", "i0#0", "--json")[1])["removed"] == 1
+    code, told, _ = penumbra("compact", home / "gallery", "--json")
+    assert json.loads(told) == {"counts": {**counts, "text": 7}, "added": 0, "removed": 0, "generation": 1}
+    found = json.loads(penumbra("verify", home / "gallery", "--json")[1])
+    assert found["sound"] and found["damages"] == [] and found["files"] > 5
+    (home / "gallery" / "text.faiss").write_bytes(b"")
+    code, told, _ = penumbra("verify", home / "gallery", "--json")
+    [damage] = json.loads(told)["damages"]
+    assert (code, json.loads(told)["sound"], damage["file"]) == (1, False, "text.faiss")
 
 
 # In Milvus

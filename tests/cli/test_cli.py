@@ -123,8 +123,11 @@ def test_evaluate_replaces_a_report_and_nothing_else(home: Path, reported: tuple
     assert refused.returncode == 2
     assert "would be lost" in refused.stderr
     before = (reported[0] / "report.json").stat().st_ino
-    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", reported[0])
+    done = penumbra("evaluate", home / "model", "--data", corpus, "--split", "val", "--out", reported[0], "--json")
     assert done.returncode == 0, done.stderr
+    # What it prints for programs is what it writes, but for single items.
+    written = json.loads((reported[0] / "report.json").read_text())
+    assert json.loads(done.stdout) == {**written, "items": {}}
     assert (reported[0] / "report.json").stat().st_ino != before
 
 
@@ -169,7 +172,9 @@ def test_calibrate_changes_no_fingerprint(home: Path) -> None:
     assert "penumbra calibrate" in refused.stderr
     (home / "model" / "familiarity.safetensors").write_bytes(b"")
     # What the message names as the remedy is one, for this file as well.
-    assert penumbra("calibrate", home / "model", "--data", corpus).returncode == 0
+    done = penumbra("calibrate", home / "model", "--data", corpus, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text-to-image"]["chosen"]
     assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 
 
@@ -177,9 +182,9 @@ def test_export_shows_what_it_measured(home: Path) -> None:
     """Each runtime beside torch; the gallery's model keeps its fingerprint."""
     if not usable(Runtime.ONNX):
         pytest.skip("needs onnx and onnxruntime, which are not here")
-    done = penumbra("model", "export", home / "model", "--runtime", "onnx", "--threads", 1)
+    done = penumbra("model", "export", home / "model", "--runtime", "onnx", "--threads", 1, "--json")
     assert done.returncode == 0, done.stderr
-    assert "onnx" in done.stdout
+    assert set(json.loads(done.stdout)["measured"]["text"]) >= {"torch", "onnx"}
     assert (home / "model" / "runtimes" / "onnx" / "text.onnx").is_file()
     assert penumbra("search", home / "gallery", "--text", "a star").returncode == 0
 
@@ -189,7 +194,7 @@ def test_search_by_text_and_by_image(home: Path) -> None:
     done = penumbra("search", home / "gallery", "--text", "a red zeppelin", "--top-k", 3, "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert answer["unknown_words"] == ["zeppelin"]
+    assert answer["query"]["unknown_words"] == ["zeppelin"]
     assert [hit["rank"] for hit in answer["results"]] == [1, 2, 3]
     values = [hit["match_probability"] for hit in answer["results"]]
     assert values == sorted(values, reverse=True)
@@ -203,9 +208,9 @@ def test_search_with_a_filter(home: Path) -> None:
     """Only what the filter lets through answers; nothing, with a sentence that says why, where that is nothing."""
     asking = ("search", home / "gallery", "--text", "a star")
     everyone = json.loads(penumbra(*asking, "--top-k", 32, "--json").stdout)["results"]
-    wanted = everyone[-1]["item"]["id"]
+    wanted = everyone[-1]["id"]
     done = penumbra(*asking, "--filter", json.dumps({"id": {"in": [wanted, "none"]}}), "--json")
-    assert [hit["item"]["id"] for hit in json.loads(done.stdout)["results"]] == [wanted]
+    assert [hit["id"] for hit in json.loads(done.stdout)["results"]] == [wanted]
     nothing = penumbra(*asking, "--filter", '{"label": "none such"}')
     assert nothing.returncode == 0, nothing.stderr
     assert "The filter lets none of the gallery's 32 items through that could answer." in nothing.stdout

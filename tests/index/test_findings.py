@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
+import faiss
 import numpy as np
 
 from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
 from index.points import Points
 from index.ranking import Floats
-from index.shortlist import FlatShortlist
+from index.shortlist import FlatShortlist, set_threads
 from index.shortlist_contract import Effort
 from index.storage import StoredGaussians
 
@@ -87,3 +88,19 @@ def test_distance_of_items_in_a_regular_order() -> None:
     everyone = ((rhythmic[:, None] - rhythmic[None]) ** 2).sum(-1).mean()
     assert state is not None
     assert abs(state.squared_distance / everyone - 1) < 0.2
+
+
+def test_near_copies_find_themselves_on_any_number_of_threads() -> None:
+    """Among many points that differ by rounding alone each is nearest to itself, however many threads may be used."""
+    rng = np.random.default_rng(3)
+    near = np.tile(means(1, 256), (12_000, 1)) + rng.normal(scale=1e-6, size=(12_000, 256)).astype(np.float32)
+    points = Points(near, np.full(12_000, 1.03, np.float32))
+    shortlist = FlatShortlist.build(points)
+    before = faiss.omp_get_max_threads()
+    try:
+        for threads in (1, 2, 4):
+            set_threads(threads)
+            assert check_self_retrieval(shortlist, points, 20, Effort()).failed == ()
+            assert faiss.omp_get_max_threads() == threads
+    finally:
+        set_threads(before)

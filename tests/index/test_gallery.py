@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from index.describe import describe
+from index.filter_form import parse
 from index.gallery import Gallery
 from index.items import Modality
 from index.manifest import read_manifest
@@ -83,6 +85,21 @@ def test_by_uncertainty_pages_through_all(gallery_of: GalleryOf) -> None:
         ]
         assert [len(page) for page in pages] == [10, 10, 5, 0]
         assert [row for page in pages for row in page] == (ascending[::-1] if descending else ascending)
+
+
+@pytest.mark.parametrize(("least", "most"), [(0.0, math.inf), (5, 17), (5, 5), (9, 4), (0.0, 1e300), (1e300, 1e301)])
+def test_by_sigma_keeps_to_its_bounds(gallery_of: GalleryOf, least: float, most: float) -> None:
+    """Items within both bounds, these included, of all or of those that a filter lets through, in the order of σ."""
+    images = draw(25)
+    gallery = gallery_of(images, draw(5), metas=[{"n": n % 3} for n in range(25)])
+    ascending = np.argsort(images.sigma.numpy(), kind="stable")
+    # Whole numbers stand for the σ of that place.
+    bounds = [float(images.sigma[ascending[each]]) if isinstance(each, int) else each for each in (least, most)]
+    fits = [row for row in ascending.tolist() if bounds[0] <= float(images.sigma[row]) <= bounds[1]]
+    for wanted, expected in ((None, fits), (parse({"n": 1}), [row for row in fits if row % 3 == 1])):
+        found = gallery.by_sigma(Modality.IMAGE, *bounds, wanted)
+        assert found.rows.tolist() == expected
+        np.testing.assert_allclose(found.values, images.sigma[expected], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -135,6 +135,7 @@ def _same_answers(one: LivingGallery, other: Gallery) -> None:
         assert orders[0] == orders[1]
         assert one.gallery.count(modality) == other.count(modality)
         assert one.gallery.percentiles(modality, SIGMAS) == other.percentiles(modality, SIGMAS)
+        assert np.array_equal(one.gallery.by_sigma(modality).values, other.by_sigma(modality).values)
 
 
 def _ids(found: SearchResult) -> list[str]:

@@ -65,8 +65,9 @@ def kinds(milvus: MilvusServer) -> Iterator[None]:
         for start in range(0, len(points), TOGETHER):
             rows = np.arange(start, min(start + TOGETHER, len(points)))
             collection.put(Modality.IMAGE, [_entity(int(row), points) for row in rows])
-        # Milvus indexes what it has sealed; until then it compares everything.
-        collection._call("flush")
+        # Milvus indexes what it has sealed, when it loads it; until then it compares everything.
+        for step in ("flush", "release_collection", "load_collection"):
+            collection._call(step)
         return InMilvus(collection, len(points), kind == "flat")
 
     def builder(kind: str) -> Callable[[Points], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import test_filtered_changes as changing
 import test_filters as filtering
-from conftest import GalleryOf
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from milvus_server import MilvusServer
@@ -44,6 +45,7 @@ IMAGES, CAPTIONS = 60, 150
 draw = changing.draw
 _numbers = count()
 
+GalleryOf = Callable[..., Gallery]
 Placed = Callable[[Gallery], MilvusGallery]
 
 
@@ -87,6 +89,16 @@ def test_the_answers_are_those_of_the_gallery_on_disk(gallery_of: GalleryOf, pla
             assert answers(there, options) == answers(gallery, options)
 
 
+def test_the_shortlist_is_lifted_as_on_disk(gallery_of: GalleryOf, placed: Placed) -> None:
+    """Among items of very different variances a short shortlist of lifted means holds the same items, and others than
+    one of means would."""
+    unlike = torch.linspace(-3, 3, IMAGES)[torch.randperm(IMAGES, generator=torch.Generator().manual_seed(5)), None]
+    images = Gaussian(draw(IMAGES, 0).mean, draw(IMAGES, 0).log_variance + unlike)
+    lifted, plain = (gallery_of(images, draw(CAPTIONS, 1), Wanted(over=over), HEAD) for over in ("lifted", "mean"))
+    options = SearchOptions(5, 5)
+    assert answers(placed(lifted), options) == answers(lifted, options) != answers(plain, options)
+
+
 def test_it_is_read_like_the_gallery_on_disk(gallery_of: GalleryOf, placed: Placed) -> None:
     """Items, pictures, captions, counts, and the order by uncertainty are the same, and so is what is not there."""
     gallery = gallery_of(draw(IMAGES, 0), draw(CAPTIONS, 1), head=HEAD, storage=None)
@@ -94,11 +106,11 @@ def test_it_is_read_like_the_gallery_on_disk(gallery_of: GalleryOf, placed: Plac
     for modality in Modality:
         moment, items = opened.gallery, gallery.items(modality, range(gallery.count(modality)))
         assert moment.count(modality) == gallery.count(modality)
-        for descending, limit, offset in ((True, 5, 0), (False, 7, 3), (True, 1_000, 0), (False, 5, 1_000)):
-            place = {"descending": descending, "limit": limit, "offset": offset}
-            rows = moment.by_uncertainty(modality, **place)
-            assert rows.tolist() == gallery.by_uncertainty(modality, **place).tolist()
-            assert moment.items(modality, rows) == gallery.items(modality, rows)
+        for least, most, wanted in ((0.0, math.inf, None), (0.2, 0.25, None), (0.2, math.inf, {"id": {"gte": "i3"}})):
+            asked = modality, least, most, None if wanted is None else parse(wanted)
+            ours, theirs = gallery.by_sigma(*asked), moment.by_sigma(*asked)
+            assert (theirs.rows.tolist(), theirs.values.tolist()) == (ours.rows.tolist(), ours.values.tolist())
+            assert moment.items(modality, theirs.rows) == gallery.items(modality, ours.rows)
         for item in items[::7]:
             assert moment.find(item.id) == gallery.find(item.id)
             assert moment.picture(item.id) == gallery.picture(item.id)
@@ -141,6 +153,24 @@ def test_filters_mean_the_same(
         wanted = data.draw(filtering.filters_about(items))
         options = SearchOptions(50, 50, filter=parse(wanted))
         assert answers(opened, options, [500]) == answers(gallery, options, [500]), wanted
+
+
+def test_what_holds_and_what_does_not(gallery_of: GalleryOf, placed: Placed) -> None:
+    """Each case of what a filter means, of types that look alike too, has the answers of the gallery on disk."""
+    meta = json.loads(json.dumps(filtering.ROSE.meta))
+    gallery = gallery_of(draw(3, 0), draw(3, 1), head=HEAD, metas=[meta, {"wild": 1, "year": "1995"}, {"tags": ["7"]}])
+    opened = placed(gallery)
+    cases = [case for test in (filtering.test_what_holds, filtering.test_what_does_not_hold) for case in _cases(test)]
+    assert len(cases) > 30
+    for wanted in cases:
+        options = SearchOptions(9, 9, filter=parse(wanted))
+        assert answers(opened, options, [500]) == answers(gallery, options, [500]), wanted
+
+
+def _cases(test: Any) -> list[dict[str, Any]]:
+    [mark] = test.pytestmark
+    cases: list[dict[str, Any]] = mark.args[1]
+    return cases
 
 
 def test_bounds_that_no_single_value_is_within(gallery_of: GalleryOf, placed: Placed) -> None:
@@ -222,6 +252,16 @@ def test_changes_do_the_same(
             options = SearchOptions(100, 100, filter=parse(wanted) if wanted else None)
             assert found(another, options) == found(living.gallery, options), wanted
     another.close()
+
+
+def test_captions_that_stay_are_found_by_what_their_new_image_says(gallery_of: GalleryOf, placed: Placed) -> None:
+    """An image that is replaced keeps its captions, and filters find these by its new metadata alone."""
+    opened = placed(gallery_of(draw(3, 0), draw(6, 1), head=HEAD, metas=[{"n": n} for n in range(3)]))
+    before = [hit[0].id for hit in found(opened, SearchOptions(9, 9, filter=parse({"n": 1})))[1]]
+    MilvusLiving(opened).replace([changing.image("i1", {"n": 7}, 40)])
+    assert sorted(before) == ["i1#0", "i1#1"]
+    assert found(opened, SearchOptions(9, 9, filter=parse({"n": 1})))[1] == []
+    assert [hit[0].id for hit in found(opened, SearchOptions(9, 9, filter=parse({"n": 7})))[1]] == before
 
 
 def test_a_change_that_cannot_be_made_changes_nothing(gallery_of: GalleryOf, placed: Placed) -> None:

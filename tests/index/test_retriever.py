@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from index.gallery import Gallery
 from index.items import Modality
 from index.no_match import NoMatch, NoMatchReason
+from index.projection import project
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchOptions, SearchResult
 from index.shortlist import KINDS
@@ -272,3 +273,14 @@ def test_stages_are_timed(gallery: Gallery) -> None:
     assert list(result.stages) == ["shortlist", "gather", "rerank", "items"]
     assert all(milliseconds >= 0 for milliseconds in result.stages.values())
     assert gallery.count(Modality.IMAGE) == COUNT
+
+
+@pytest.mark.parametrize("rerank", Rerank)
+def test_a_projection_is_of_the_hits(gallery: Gallery, rerank: Rerank) -> None:
+    """It is that of the query and the Gaussians of the hits, in their order; unasked, there is none."""
+    retriever = Retriever(gallery, RAW, CALIBRATION)
+    options = SearchOptions(top_k=7, rerank=rerank, projection=True)
+    found = retriever.search(QUERY, Direction.TEXT_TO_IMAGE, options)
+    assert found.projection == project(QUERY, gallery.gaussians(Modality.IMAGE, [hit.row for hit in found.hits]))
+    unasked = replace(options, projection=False)
+    assert retriever.search(QUERY, Direction.TEXT_TO_IMAGE, unasked).projection is None

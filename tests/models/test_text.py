@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ConfigError, TextError
-from models.text import SPECIALS, TextLimits, Vocabulary, batch, check, read_glove, words
+from models.text import SPECIALS, TextLimits, Vocabulary, batch, check, read_glove, spans, words
 
 # Any code points, lone surrogates and control characters among them.
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
@@ -48,6 +49,33 @@ def test_words_of_words(text: str, punctuation: bool) -> None:
     once = words(text, punctuation)
     assert words(" ".join(once), punctuation) == once
     assert all(word == word.strip() and word for word in once)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A zorbly, red-star's ring!", ["A", "zorbly", "red", "star's", "ring"]),
+        ("½ x", ["½", "x"]),
+        ("ﬁne ™ cafe\u0301 flow\u00ader rock’n’roll", ["ﬁne", "™", "cafe\u0301", "flow\u00ader", "rock’n’roll"]),
+        ("a =\u0338 b", ["a", "b"]),
+        ("'’ … ", []),
+        ("", []),
+    ],
+)
+def test_spans(text: str, expected: list[str]) -> None:
+    """Words are found where they stand, as they are written."""
+    assert [text[start:end] for start, end in spans(text)] == expected
+
+
+@given(ANY_TEXT | st.text(alphabet="a'½Σσ.\u00ad\u0301=\u0338é™ﬁｶﾞ-\u1100\u1161\u11a8", max_size=8))
+def test_spans_hold_the_words(text: str) -> None:
+    """They rise, do not overlap, and what stands in them is read as all words of the text are."""
+    found = spans(text)
+    assert all(start < end for start, end in found)
+    assert all(one[1] <= other[0] for one, other in pairwise(found))
+    # Of a word alone the last sigma is a final one, also where more follows it.
+    inside = " ".join(word for start, end in found for word in words(text[start:end]))
+    assert inside.replace("ς", "σ") == " ".join(words(text)).replace("ς", "σ")
 
 
 @given(ANY_TEXT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from test_service_load import until
 from models.errors import ConfigError
 from service.access import check_exposure, scope_of
 from service.app import create_app, serve
+from service.errors import UnknownHostError
+from service.hosts import check_host, names
 from service.keys import Scope, new_key, to_store
 from service.settings import Settings, read
 
@@ -58,6 +61,8 @@ def basic(name: str) -> dict[str, str]:
         ("POST", "/search/text-to-image", Scope.READ),
         ("POST", "/galleries/flowers/search/image-to-text", Scope.READ),
         ("POST", "/uncertainty", Scope.READ),
+        ("POST", "/attention", Scope.READ),
+        ("GET", "/uncertainty/words", Scope.READ),
         ("POST", "/items", Scope.WRITE),
         ("POST", "/galleries/search/items", Scope.WRITE),
         ("PUT", "/items/search", Scope.WRITE),
@@ -115,6 +120,12 @@ def test_a_body_without_a_key_is_not_read(locked: TestClient) -> None:
     assert locked.post("/search/text-to-image", content=b"{" * 300_001).status_code == 401
 
 
+def test_pictures_are_not_for_shared_caches(locked: TestClient) -> None:
+    """What needs a key may be kept by whoever has it alone."""
+    for path in ("/items/plain/image", locked.get("/items/plain", headers=bearer("reader")).json()["image_url"]):
+        assert locked.get(path, headers=bearer("reader")).headers["Cache-Control"].startswith("private, ")
+
+
 def test_rates(locked: TestClient) -> None:
     """More than its burst is 429 with Retry-After for a key, and for that key alone."""
     answers = [locked.get("/info", headers=bearer("hasty")) for _ in range(3)]
@@ -160,6 +171,95 @@ def test_origins_are_origins(origin: str) -> None:
     """Nothing else than a scheme and a host is taken for a site."""
     with pytest.raises(ConfigError, match="CORS_ORIGINS"):
         read(gallery="somewhere", cors_origins=[origin])
+
+
+OWN = ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "127.9.9.9:1", "[::1]", "[::1]:8000"]
+OTHERS = [
+    "evil.example",
+    "evil.example:8000",
+    "localhost.evil.example",
+    "10.0.0.1",
+    "",
+    "[::1",
+    "localhost@evil.example",
+]
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "::1", "localhost"])
+def test_another_sites_name_does_not_lead_here(bound: str) -> None:
+    """Where only this machine reaches the server, it answers to this machine's own names and those that are listed."""
+    alone = names(Settings(gallery=Path("nowhere"), host=bound))
+    listed = names(Settings(gallery=Path("nowhere"), host=bound, hosts=("shop.example", "2001:db8::1")))
+    assert alone is not None and listed is not None
+    for host in [*OWN, None]:
+        check_host(host, alone)
+        check_host(host, listed)
+    for host in OTHERS:
+        for known in (alone, listed):
+            with pytest.raises(UnknownHostError):
+                check_host(host, known)
+    for host in ("shop.example", "Shop.Example:443", "[2001:db8::1]:8000"):
+        check_host(host, listed)
+        with pytest.raises(UnknownHostError):
+            check_host(host, alone)
+
+
+def test_other_addresses_have_any_name() -> None:
+    """A server on another address is behind what names it; unless its names are listed."""
+    assert names(Settings(gallery=Path("nowhere"), host="0.0.0.0")) is None
+    assert names(Settings(gallery=Path("nowhere"), host="0.0.0.0", hosts=("shop.example",))) == ("shop.example",)
+
+
+def test_a_name_of_another_site_is_refused(client: TestClient, locked: TestClient) -> None:
+    """It is 421 before its key is looked at, on every route but the probes, which tell nothing of a gallery."""
+    evil = {"Host": "evil.example", "Origin": "http://evil.example"}
+    for server in (client, locked):
+        for method, path in (("GET", "/info"), ("GET", "/"), ("POST", "/search/text-to-image"), ("DELETE", "/items/a")):
+            refused = server.request(method, path, headers=evil)
+            assert (refused.status_code, refused.headers["content-type"]) == (421, "application/problem+json")
+            assert "'evil.example'" in refused.json()["detail"] and "PENUMBRA_HOSTS" in refused.json()["detail"]
+        assert server.get("/healthz", headers=evil).status_code == 200
+    assert client.get("/info", headers={"Host": "localhost:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["*", "*.example", "shop.example:80", "http://shop.example", "Shop.example", "", "[::1]"]
+)
+def test_names_are_names(host: str) -> None:
+    """Nothing else than a name or an address is taken for one."""
+    with pytest.raises(ConfigError, match="HOSTS"):
+        read(gallery="somewhere", hosts=[host])
+
+
+def test_the_document_says_what_a_key_opens(locked: TestClient, client: TestClient) -> None:
+    """With keys it has how to show one, and for each route the scope that opens it and no other; without, nothing."""
+    document = locked.get("/openapi.json", headers=bearer("reader")).json()
+    scheme = document["components"]["securitySchemes"]["key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer") and "penumbra keys new" in scheme["description"]
+    told = {
+        (path, method): operation.get("security")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert [place for place, security in told.items() if security is None] == [("/healthz", "get"), ("/readyz", "get")]
+    for (path, method), security in told.items():
+        for name, scope in (("reader", "read"), ("writer", "write")):
+            opened = "problem:not-allowed" not in locked.request(method, path, headers=bearer(name)).text
+            assert security is None or opened == (security == [{"key": [scope]}]), (path, method)
+        if security:
+            assert {"401", "403", "429"} <= document["paths"][path][method]["responses"].keys()
+    unguarded = client.get("/openapi.json").json()
+    assert "securitySchemes" not in unguarded["components"] and '"security"' not in json.dumps(unguarded)
+
+
+def test_the_log_has_the_keys_name(locked: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Of whoever showed a key that is known, though it does not open this; of nobody where none was shown."""
+    with caplog.at_level(logging.INFO, "penumbra.requests"):
+        locked.get("/info", headers=bearer("reader"))
+        locked.delete("/items/plain", headers=bearer("reader"))
+        locked.get("/info", headers={"Authorization": "Bearer wrong"})
+    found = [vars(record)["fields"]["key"] for record in caplog.records if record.name == "penumbra.requests"]
+    assert found == ["reader", "reader", None]
 
 
 def test_keys_are_never_told(

@@ -127,6 +127,24 @@ def test_items_are_replaced(client: TestClient) -> None:
     assert client.get("/info").json()["gallery"]["counts"] == {"image": 12, "text": 23}
 
 
+def test_a_replaced_picture_has_another_path(client: TestClient) -> None:
+    """Its own path is new each time and kept for good, the old one is not kept; other pictures keep theirs."""
+
+    def url(identifier: str) -> str:
+        found: str = client.get(f"/items/{identifier}").json()["image_url"]
+        return found
+
+    first, other = url("plain"), url("noise-1")
+    for seed in (77, 78):
+        before = url("plain")
+        client.put("/items/plain", files={"image": noise_png(seed)})
+        assert url("plain") not in (first, before)
+        assert "immutable" in client.get(url("plain")).headers["Cache-Control"]
+        assert "immutable" not in client.get(before).headers["Cache-Control"]
+    assert client.get(first).content == client.get(url("plain")).content
+    assert url("noise-1") == other
+
+
 ONE = {"items": [caption("new")]}
 REFUSED: list[tuple[int, str, dict[str, Any]]] = [
     (409, "already has an item 'plain#0'", {"json": {"items": [caption("new"), caption("plain#0")]}}),
@@ -255,6 +273,31 @@ def test_a_search_does_not_wait_for_a_change(client: TestClient, monkeypatch: py
         release.set()
         assert waiting.result().status_code == 201
     assert "new" in found(client, "image-to-text", image_id="plain")
+
+
+def test_changes_do_not_pile_up(changing: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for the disk holds its place though its caller has given up: beyond them 429, before a body is
+    read; and when the disk is back there is room, and what was begun was made.
+    """
+    release, really = Event(), LivingGallery.remove
+
+    def slow(living: LivingGallery, identifiers: Sequence[str]) -> None:
+        release.wait(20)
+        really(living, identifiers)
+
+    monkeypatch.setattr(LivingGallery, "remove", slow)
+    app = create_app(changing.model_copy(update={"limits": Limits(queue=2, lasting_queue=2)}))
+    with TestClient(app) as client:
+        for identifier in ("plain", "noise-1"):
+            late = client.delete(f"/items/{identifier}", headers={"X-Deadline-Ms": "50"})
+            assert late.status_code == 504
+        for refused in (client.delete("/items/noise-2"), client.post("/items", content=b"{"), client.put("/items/a")):
+            assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert client.get("/items/noise-2").status_code == 200
+        release.set()
+        until(lambda: app.state.service.engine.admission.count == 0)
+        assert [client.get(f"/items/{each}").status_code for each in ("plain", "noise-1", "noise-2")] == [404, 404, 200]
+        assert client.delete("/items/noise-2").status_code == 204
 
 
 def test_compaction(changing: Settings, own: Path) -> None:

@@ -67,7 +67,10 @@ def test_every_route_of_a_gallery(two: TestClient) -> None:
     assert default["uncertainty"] != other["uncertainty"]
     default, other = (two.get(f"{at}/items/plain").json() for at in ("", base))
     assert default["uncertainty"] != other["uncertainty"]
-    assert other["image_url"] == f"{base}/items/plain/image"
+    assert other["image_url"].startswith(f"{base}/items/plain/image?v=")
+    assert two.get(f"{base}/uncertainty/histogram", params={"modality": "text"}).json()["total"] == 24
+    default, other = (two.get(f"{at}/attention", params={"text": "a ring"}).json() for at in ("", base))
+    assert default["mean"] != other["mean"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 import httpx2
@@ -15,6 +19,7 @@ from test_strangers import running
 from uvicorn import Config
 
 from fuzz import pictures, texts
+from fuzz.__main__ import _good
 from fuzz.asking import Borne, send_pictures, send_texts
 from fuzz.contract import send_requests
 from load.client import Seen, at_rate, in_turn
@@ -93,6 +98,59 @@ def test_clients_count_what_they_see(served: int) -> None:
     seen = asyncio.run(at_rate(served, [whole("GET", "/healthz")], 200, 0.5))
     assert (seen.statuses, seen.broken) == ({200: 100}, 0)
     assert seen.seconds >= 0.4
+
+
+@contextmanager
+def saying(*answers: bytes, after: float = 0.0) -> Iterator[int]:
+    """A server that gives each connection the next of these answers to its first request, and hangs up; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = door.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    time.sleep(after)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield int(door.getsockname()[1])
+        thread.join()
+
+
+def test_what_clients_count_of_refusals() -> None:
+    """A 429 without Retry-After is told from one with it, and a connection that ends without an answer is counted."""
+    refusal = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nContent-Length: 0\r\n"
+    with saying(refusal + b"Retry-After: 1\r\n\r\n", refusal + b"\r\n", b"", b"HTTP/1.1 200 OK\r\n") as port:
+        seen = asyncio.run(in_turn(port, [whole("GET", "/")], 1, 4))
+    assert (seen.statuses, seen.later, seen.broken, seen.accepted) == ({429: 2}, 1, 2, [])
+
+
+def test_latency_is_from_when_it_was_due() -> None:
+    """An answer that takes its time counts with all of it."""
+    ok = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    with saying(ok, ok, after=0.05) as port:
+        seen = asyncio.run(in_turn(port, [whole("GET", "/")], 1, 2))
+    assert len(seen.accepted) == 2 and min(seen.accepted) >= 50
+
+
+def test_what_cannot_be_sent_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request for which there is no connection is not sent, and is not forgotten."""
+    monkeypatch.setattr("load.client.MOST_CONNECTIONS", 0)
+    seen = asyncio.run(at_rate(1, [whole("GET", "/")], 1000, 0.01))
+    assert (seen.unsent, seen.statuses, seen.broken) == (10, {}, 0)
+
+
+def test_a_fuzz_is_judged() -> None:
+    """It is not good where an input failed in any round, the server has ended, or it grew after the first round."""
+    borne, failed = Borne(tried=1), Borne(tried=1, failed=["bad: 500"])
+    small, large = Taken(500.0, 20, 8), Taken(551.0, 20, 8)
+    good = [({"texts": borne}, small), ({"texts": borne}, Taken(549.0, 20, 8))]
+    assert _good(good, alive=True)
+    assert not _good(good, alive=False)
+    assert not _good([({"texts": failed}, small), good[1]], alive=True)
+    assert not _good([({"texts": borne}, small), ({"texts": borne}, large)], alive=True)
 
 
 def test_an_overload_is_refused(settings: Settings) -> None:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
-from email.message import Message
-from io import BytesIO
+from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import Request
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
-from cli import publish
+from cli import publish, server
 from models.errors import ConfigError
+from penumbra_client import Client, Retries
 from service.app import create_app
 from service.settings import Settings
 
@@ -26,16 +22,14 @@ def client(settings: Settings, link: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A server of what the link leads to, which the command reaches as http://here."""
     with TestClient(create_app(settings.model_copy(update={"gallery": link})), "http://here") as client:
 
-        def reach(request: Request, timeout: float) -> Any:
-            if urlsplit(request.full_url).netloc != "here":
-                raise URLError("Connection refused")
-            answer = client.request(str(request.method), request.full_url, headers=dict(request.header_items()))
-            body = BytesIO(answer.content)
-            if answer.status_code >= 400:
-                raise HTTPError(request.full_url, answer.status_code, "", Message(), body)
-            return closing(body)
+        def reach(request: httpx2.Request) -> httpx2.Response:
+            if request.url.host != "here":
+                raise httpx2.ConnectError("Connection refused")
+            answer = client.request(request.method, str(request.url))
+            return httpx2.Response(answer.status_code, content=answer.content)
 
-        monkeypatch.setattr(publish, "urlopen", reach)
+        once = {"transport": httpx2.MockTransport(reach), "retries": Retries(most=0)}
+        monkeypatch.setattr(server, "Client", partial(Client, **once))
         yield client
 
 

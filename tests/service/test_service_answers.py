@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -206,9 +207,46 @@ def test_items_by_uncertainty(client: TestClient) -> None:
         assert pages[0]["total"] == 12
 
 
+def test_a_histogram_is_of_the_list(client: TestClient) -> None:
+    """The items of a bin, counted, are those that a list between its edges has; together they are all."""
+    found = client.get("/uncertainty/histogram", params={"modality": "text", "bins": 5}).json()
+    edges, counts = found["edges"], found["counts"]
+    assert (found["modality"], found["total"], sum(counts), len(edges)) == ("text", 24, 24, len(counts) + 1)
+    assert len(client.get("/uncertainty/histogram", params={"modality": "image"}).json()["counts"]) == 40
+    for place, (low, high) in enumerate(pairwise(edges), start=1):
+        question = {"modality": "text", "limit": 50, "min_sigma": low, "max_sigma": high}
+        between = client.get("/uncertainty", params=question).json()
+        above = client.get("/uncertainty", params={**question, "min_sigma": high, "max_sigma": high}).json()
+        # The upper edge is of this bin in the last one only.
+        assert counts[place - 1] == between["total"] - (0 if place == len(counts) else above["total"])
+        assert len(between["items"]) == between["total"]
+    assert client.get("/uncertainty/histogram", params={"modality": "text", "bins": 0}).status_code == 422
+
+
+def test_a_list_can_be_filtered(client: TestClient) -> None:
+    """Of a filter's items the total is told and the page is; captions have the fields of their images."""
+    question = {"modality": "text", "filter": '{"at.colour": "red", "n": {"lt": 9}}', "limit": 4, "offset": 2}
+    found = client.get("/uncertainty", params=question).json()
+    assert (found["total"], len(found["items"])) == (6, 4)
+    assert {item["image_id"] for item in found["items"]} <= {IDS[0], IDS[4], IDS[8]}
+    assert client.get("/uncertainty", params={**question, "filter": "no JSON"}).status_code == 422
+
+
 def test_timings_stand_in_a_header(client: TestClient) -> None:
     """The stages of a search are in Server-Timing, and no time is in the body."""
     response = client.post("/search/image-to-text", files={"image": noise_png(1)})
     stages = [each.split(";dur=")[0] for each in response.headers["Server-Timing"].split(", ")]
     assert stages[:3] == ["decode", "encode", "search"]
     assert "timing" not in response.text
+
+
+def test_a_projection_is_there_when_asked_for(client: TestClient) -> None:
+    """Both searches give a spot for the query and one for each result, and null unless asked."""
+    text = {"text": "a ring", "top_k": 5}
+    plain = client.post("/search/text-to-image", json=text).json()
+    shown = client.post("/search/text-to-image", json={**text, "projection": True}).json()
+    assert plain == {**shown, "projection": None}
+    assert len(shown["projection"]["results"]) == 5
+    form = {"image_id": "plain", "projection": "true", "min_match_probability": "1"}
+    nothing = client.post("/search/image-to-text", data=form).json()["projection"]
+    assert (nothing["results"], nothing["explained"], nothing["query"]["x"]) == ([], 1, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from conftest import IDS
 from fastapi.testclient import TestClient
@@ -28,7 +29,49 @@ def test_item_fields(client: TestClient) -> None:
     assert (caption["modality"], caption["text"]) == ("text", "a red star")
     assert (caption["image_id"], caption["image_url"]) == ("plain", None)
     image = client.get("/items/plain").json()
-    assert (image["modality"], image["text"], image["image_url"]) == ("image", None, "/items/plain/image")
+    assert (image["modality"], image["text"]) == ("image", None)
+    assert image["image_url"].startswith("/items/plain/image?v=")
+
+
+@pytest.mark.parametrize(("side", "size"), [(16, 16), (23, 23), (40, 40), (9999, 40)])
+def test_a_picture_comes_in_the_size_asked_for(client: TestClient, side: int, size: int) -> None:
+    """Its longest side is as asked, up to that stored, whose bytes it then has; each size has its own ETag."""
+    stored = client.get("/items/plain/image")
+    smaller = client.get("/items/plain/image", params={"side": side})
+    assert Image.open(BytesIO(smaller.content)).size == (size, size)
+    assert (smaller.content == stored.content) == (size == 40)
+    assert smaller.headers["ETag"] != stored.headers["ETag"]
+    headers = {"If-None-Match": smaller.headers["ETag"]}
+    assert client.get("/items/plain/image", params={"side": side}, headers=headers).status_code == 304
+    assert client.get("/items/plain/image", params={"side": side + 1}, headers=headers).status_code == 200
+
+
+def test_a_small_picture_is_the_same_picture(client: TestClient) -> None:
+    """In grey (a JPEG blurs colours) it is nearly what Pillow makes of the stored one, and of no other."""
+
+    def difference(identifier: str) -> float:
+        stored = Image.open(BytesIO(client.get(f"/items/{identifier}/image").content))
+        oracle = stored.resize((20, 20), Image.Resampling.LANCZOS).convert("L")
+        return float(np.abs(np.asarray(smaller, int) - np.asarray(oracle, int)).mean())
+
+    smaller = Image.open(BytesIO(client.get("/items/plain/image", params={"side": 20}).content)).convert("L")
+    assert 5 * difference("plain") < difference("noise-1")
+
+
+@pytest.mark.parametrize("side", ["15", "0", "-3", "2147483648", "big"])
+def test_an_impossible_size_is_refused(client: TestClient, side: str) -> None:
+    """Below 16 pixels, beyond all measure, or no number: 422."""
+    assert client.get("/items/plain/image", params={"side": side}).status_code == 422
+
+
+def test_a_picture_is_kept_by_its_version(client: TestClient) -> None:
+    """By the path that answers give it is kept for good, in any size; without its version for a minute."""
+    url = client.get("/items/plain").json()["image_url"]
+    lasting = {client.get(each).headers["Cache-Control"] for each in (url, f"{url}&side=16")}
+    assert lasting == {"public, max-age=31536000, immutable"}
+    for each in ("/items/plain/image", "/items/plain/image?v=0", f"{url}0"):
+        response = client.get(each)
+        assert (response.status_code, response.headers["Cache-Control"]) == (200, "public, max-age=60")
 
 
 def test_pictures_are_cached(client: TestClient) -> None:

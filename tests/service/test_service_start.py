@@ -153,7 +153,7 @@ def test_every_runtime(copied: Path, wanted: str) -> None:
         pytest.skip(f"needs {missing_package(asked) or 'a processor that computes in bfloat16'}, which is not here")
     if asked is not None and asked.float32 in EXPORTED:
         export(load(copied.parent / "model"), asked.float32, threads=1, runs=1)
-    settings = Settings(gallery=copied, threads=1, runtime=wanted)
+    settings = Settings(gallery=copied, threads=1, runtime=wanted, hosts=("testserver",))
     with TestClient(create_app(settings)) as client:
         told = client.get("/info").json()["runtimes"]
         texts = client.post("/search/text-to-image", json={"text": "a red star"})

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+from inspect import isasyncgenfunction, iscoroutinefunction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fastapi.testclient import TestClient
 
 from index.manifest import read_manifest
-from service import answers
+from service import answers, exploring_answers
 from service.api import examples
+from service.api.places import GalleryEngine, PathGallery, ServedGallery, in_path
+from service.state import ServiceState
 
 OF_A_GALLERY = {
     ("post", "/search/text-to-image"),
     ("post", "/search/image-to-text"),
     ("get", "/uncertainty"),
     ("post", "/uncertainty"),
+    ("get", "/uncertainty/words"),
+    ("get", "/uncertainty/histogram"),
+    ("get", "/oddities"),
+    ("get", "/attention"),
+    ("post", "/attention"),
     ("get", "/items/{id}"),
     ("get", "/items/{id}/image"),
     ("get", "/info"),
@@ -56,8 +64,9 @@ def test_every_field_is_described(client: TestClient) -> None:
         for content in operations(client)[method, path]["requestBody"]["content"].values():
             assert content["schema"]["additionalProperties"] is False
             assert all(field.get("description") for field in content["schema"]["properties"].values())
-    parameters = operations(client)["get", "/uncertainty"]["parameters"]
-    assert all(each.get("description") for each in parameters)
+    for path in ("/uncertainty", "/uncertainty/words", "/uncertainty/histogram", "/attention", "/oddities"):
+        parameters = operations(client)["get", path]["parameters"]
+        assert all(each.get("description") for each in parameters)
 
 
 def test_problems_are_documented(client: TestClient) -> None:
@@ -75,6 +84,11 @@ def test_examples_are_true_to_their_schemas() -> None:
         (answers.SearchAnswer, examples.IMAGE_SEARCH),
         (answers.QueryAnswer, examples.UNCERTAINTY),
         (answers.QueryAnswer, examples.IMAGE_UNCERTAINTY),
+        (exploring_answers.AttentionAnswer, examples.TEXT_ATTENTION),
+        (exploring_answers.AttentionAnswer, examples.IMAGE_ATTENTION),
+        (exploring_answers.WordsAnswer, examples.WORDS),
+        (exploring_answers.HistogramAnswer, examples.HISTOGRAM),
+        (exploring_answers.OdditiesAnswer, examples.ODDITIES),
         (answers.ItemAnswer, examples.ITEM),
         (answers.ChangeAnswer, examples.ADDED),
         (answers.Info, examples.INFO),
@@ -90,6 +104,14 @@ def test_example_requests_are_answered(client: TestClient) -> None:
     """The example searches of the document get an answer."""
     for example in examples.TEXT_SEARCHES.values():
         assert client.post("/search/text-to-image", json=example["value"]).status_code == 200
+
+
+def test_no_dependency_takes_a_thread() -> None:
+    """What routes are given is found on the event loop: a thread for each would cost more than all else about it."""
+    for given in (PathGallery, ServedGallery, GalleryEngine, ServiceState):
+        dependency = get_args(given)[1].dependency
+        assert iscoroutinefunction(dependency) or isasyncgenfunction(dependency), dependency
+    assert iscoroutinefunction(in_path)
 
 
 def test_info(client: TestClient) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from select import select
 from typing import Any
 
 import httpx2
@@ -27,6 +28,8 @@ from service.connections import Door, connection, is_whole_query
 from service.errors import OverloadedError
 from service.patience import Patience
 from service.settings import Limits, Settings
+
+FORM = "multipart/form-data; boundary=b"
 
 
 @contextmanager
@@ -102,6 +105,54 @@ def test_a_body_that_does_not_come() -> None:
         said = until_closed(client)
         assert said.startswith(b"HTTP/1.1 408")
         assert b"application/problem+json" in said and b"0.2 seconds" in said
+
+
+def test_a_body_that_comes_for_ever() -> None:
+    """The time is that of the whole body: pieces that come without a pause do not make it longer."""
+    with listening(Limits(body_seconds=0.3)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")
+        sent = 0
+        while sent < 100 and not select([client], [], [], 0.02)[0]:
+            client.sendall(b"a")
+            sent += 1
+        assert sent < 100
+        assert until_closed(client).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_does_not_come_to_the_application(settings: Settings) -> None:
+    """The same with all that stands between: it is 408 whatever reads the body, and that is all the answer."""
+    app = create_app(limited(settings, body_seconds=0.2))
+    with running(uvicorn.Config(app, log_config=None)) as (_, port):
+        for path, kind in (
+            ("search/text-to-image", "application/json"),
+            ("search/image-to-text", FORM),
+            ("items", FORM),
+        ):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                head = f"POST /{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 99\r\n\r\n"
+                client.sendall(head.encode() + b"--b")
+                said = until_closed(client)
+                assert said.startswith(b"HTTP/1.1 408") and said.count(b"HTTP/1.1") == 1
+
+
+def test_what_is_made_of_half_a_body_is_not_sent() -> None:
+    """An application that answers though its body never ended is not heard: the answer is 408 alone."""
+    sent: list[Message] = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(Exception):
+            await receive()
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(asyncio.wait_for(Patience(answer, 0.05)({"type": "http"}, receive, send), 10))
+    assert [each["status"] for each in sent if "status" in each] == [408]
 
 
 def test_a_slow_body_that_comes_in_time() -> None:
@@ -215,6 +266,32 @@ def test_an_answer_that_is_not_taken() -> None:
         return {"type": "http.request"}
 
     asyncio.run(asyncio.wait_for(Patience(answer, 0.05)({"type": "http"}, receive, never), 10))
+
+
+def test_an_answer_may_take_longer_than_a_body() -> None:
+    """Once the body is whole its time is over: who then looks out for the end of the connection cuts nothing off."""
+    sent: list[Message] = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        lookout = asyncio.create_task(receive())
+        await asyncio.sleep(0.2)
+        assert not lookout.done()
+        lookout.cancel()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    body = iter([{"type": "http.request"}])
+
+    async def receive() -> Message:
+        if (message := next(body, None)) is None:
+            await asyncio.sleep(60)
+        return message or {"type": "http.disconnect"}
+
+    asyncio.run(asyncio.wait_for(Patience(answer, 0.05)({"type": "http"}, receive, send), 10))
+    assert [each["status"] for each in sent] == [200]
 
 
 @pytest.mark.parametrize(

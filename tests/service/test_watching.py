@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import re
 import subprocess
 import sys
 from math import log
@@ -24,6 +25,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from test_service_load import until
 
 from models.calibration import Calibration, Direction
+from models.checkpoint import save_calibration
 from models.errors import ConfigError
 from models.match import MatchHead
 from models.reference import Reference
@@ -155,15 +157,39 @@ def test_queries_are_held_against_the_calibration(settings: Settings) -> None:
     with TestClient(app) as client:
         assert "penumbra_query_decile_ratio{" not in client.get("/metrics").text
     metrics = app.state.service.metrics
-    metrics._watched.update(watch(calibration(Reference(DECILES, DECILES))))
+    engine.watched.update(watch(calibration(Reference(DECILES, DECILES))))
     for _ in range(LEAST):
-        metrics.query(Direction.TEXT_TO_IMAGE, 0.95, 0.05)
-    told = metrics.render().decode()
-    assert 'penumbra_query_decile_ratio{decile="10",direction="text-to-image",of="sigma"} 1.0' in told
-    assert 'penumbra_query_decile_ratio{decile="1",direction="text-to-image",of="top_probability"} 1.0' in told
-    assert 'penumbra_query_drift_psi{direction="text-to-image",of="sigma"}' in told
-    assert 'penumbra_query_drift_psi{direction="image-to-text",of="sigma"}' not in told
+        metrics.query(engine, Direction.TEXT_TO_IMAGE, 0.95, 0.05)
+    told, of = metrics.render().decode(), 'direction="text-to-image",gallery="default",of='
+    assert f'penumbra_query_decile_ratio{{decile="10",{of}"sigma"}} 1.0' in told
+    assert f'penumbra_query_decile_ratio{{decile="1",{of}"top_probability"}} 1.0' in told
+    assert f'penumbra_query_drift_psi{{{of}"sigma"}}' in told
+    assert 'penumbra_query_drift_psi{direction="image-to-text"' not in told
     assert engine.model.encoder.calibration is None
+
+
+def test_each_gallery_is_watched_and_a_swap_begins_anew(settings: Settings, own: Path, tmp_path: Path) -> None:
+    """Queries count for the gallery that they ask, against its model's calibration; the next gallery has none yet."""
+    save_calibration(calibration(Reference(DECILES, DECILES)), own.parent / "model")
+    app = create_app(settings.model_copy(update={"galleries": {"second": own}}))
+
+    def shares(gallery: str) -> list[float]:
+        told = client.get("/metrics").text
+        pattern = (
+            rf'penumbra_query_decile_ratio\{{decile="\d+",direction="text-to-image",gallery="{gallery}",of="sigma"\}}'
+        )
+        return [float(line.split()[-1]) for line in told.splitlines() if re.match(pattern, line)]
+
+    with TestClient(app) as client:
+        client.post(TEXTS, json={"text": "a red star"})
+        assert (shares("default"), sum(shares("second"))) == ([], 0)
+        client.post(TEXTS, json={"text": "a red star", "gallery": "second"})
+        assert (shares("default"), sum(shares("second"))) == ([], 1)
+        assert (
+            'penumbra_query_sigma_count{direction="text-to-image",gallery="second"} 1.0' in client.get("/metrics").text
+        )
+        assert client.post("/galleries/second/reload").status_code == 200
+        assert sum(shares("second")) == 0
 
 
 def test_what_searches_tell(client: TestClient) -> None:
@@ -174,7 +200,7 @@ def test_what_searches_tell(client: TestClient) -> None:
         found = [line for line in text.splitlines() if line.startswith(f"{name}_count{{{label}}}")]
         return float(found[0].split()[-1]) if found else 0.0
 
-    asked = 'direction="text-to-image"'
+    asked = 'direction="text-to-image",gallery="default"'
     before = count("penumbra_query_sigma", asked), count("penumbra_query_top_probability", asked)
     client.post(TEXTS, json={"text": "a red star"})
     client.post(TEXTS, json={"text": "a red star", "min_match_probability": 0.01})
@@ -202,11 +228,15 @@ def test_why_it_is_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 
 def test_spans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request is a span of its caller's trace with its route and status, and each stage one within it; no text."""
+    """A request is a span of its caller's trace with route and status, each stage one within it; none tells a text."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr("service.app.collector", lambda endpoint: provider.get_tracer("test"))
     with TestClient(create_app(settings)) as client:
+        client.get("/uncertainty", params={"text": "a secret red star"})
+        client.post(TEXTS, json={"text": "a secret red star"})
+        assert "secret" not in "".join(span.to_json() for span in exporter.get_finished_spans())
+        exporter.clear()
         trace = "0af7651916cd43dd8448eb211c80319c"
         headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
         client.post("/search/image-to-text", files={"image": noise_png(0)}, headers=headers)
