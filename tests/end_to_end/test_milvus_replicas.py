@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def galleries(store: MilvusServer, tmp_path_factory: pytest.TempPathFactory) -> 
     torch.manual_seed(0)
     words = Vocabulary.from_captions([caption for entry in corpus.entries for caption in entry.captions])
     config = EncoderConfig(16, 8, "resnet18", 1, Framing(32, 1.0))
-    checkpoint.save(Encoder(config, words, MatchHead(9.0, 8.0)), folder / "model", {})
+    checkpoint.save(Encoder(config, words, MatchHead(1.0, 6.0)), folder / "model", {})
     model = checkpoint.load(folder / "model")
     build(model, corpus, folder / "disk")
     build(model, corpus, folder / "stored", store=StoreAddress.parse(store.address("scenes")))
@@ -76,7 +77,9 @@ class Replica:
         """What a search finds, and how many matches are expected."""
         answer = self.client.post("/search/text-to-image", json={"text": TEXT, "top_k": 50, "seed": 3, **fields})
         assert answer.status_code == 200, answer.text
-        return answer.json()["results"], answer.json()["expected_matches"]
+        # Addresses of pictures that lie in Milvus have no version.
+        hits = [{**hit, "image_url": None} for hit in answer.json()["results"]]
+        return hits, answer.json()["expected_matches"]
 
     def captions(self) -> list[str]:
         """Ids of all captions, as a search ranks them for the first image."""
@@ -113,12 +116,11 @@ def test_both_answer_as_a_server_of_the_gallery_on_disk(
 ) -> None:
     """The same query and seed have the same items, probabilities and uncertainties, to the last digit, everywhere, with
     a filter too."""
-    on_disk = Replica(galleries[0])
-    for fields in ({}, {"rerank": "closed_form"}, {"filter": {"id": {"lt": "scene-00020"}}}):
-        expected = on_disk.results(**fields)
-        assert expected[0]
-        assert [each.results(**fields) for each in replicas] == [expected, expected]
-    on_disk.close()
+    with closing(Replica(galleries[0])) as on_disk:
+        for fields in ({}, {"rerank": "closed_form"}, {"filter": {"id": {"lt": "scene-000020"}}}):
+            expected = on_disk.results(**fields)
+            assert expected[0] and 0.1 < expected[0][0]["match_probability"] < 0.99
+            assert [each.results(**fields) for each in replicas] == [expected, expected]
 
 
 def test_a_change_that_one_has_made_the_other_sees(replicas: tuple[Replica, Replica]) -> None:
