@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor
-from torchvision.transforms.v2.functional import resized_crop
 
 from corpus.manifest import Entry
 from models.errors import ConfigError, CorpusError
@@ -159,6 +158,9 @@ def augment(picture: Pixels, side: int, config: DataConfig, rng: Generator) -> P
     if (height, width) == (side, side):
         pixels = picture[top : top + side, left : left + side].copy()
     else:
+        # Here and not above: it takes a second, which other commands need not wait for.
+        from torchvision.transforms.v2.functional import resized_crop
+
         planes = torch.from_numpy(picture).permute(2, 0, 1)
         cut = resized_crop(planes, top, left, height, width, [side, side], antialias=True)
         pixels = cut.permute(1, 2, 0).contiguous().numpy()
