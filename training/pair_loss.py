@@ -33,8 +33,8 @@ class PairLoss(nn.Module):
 
     def forward(self, batch: Batch, generator: torch.Generator) -> LossParts:
         """The same in all processes, which draw the same from their generators."""
-        device = self.encoder.device
-        pixels = normalise(batch.pixels).to(device, memory_format=torch.channels_last)
+        device, precision = self.encoder.device, self.encoder.text.embed.weight.dtype
+        pixels = normalise(batch.pixels).to(device, precision, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             images = self.encoder.image(pixels)
         texts = self.encoder.text(batch.ids.to(device), batch.lengths.to(device))
