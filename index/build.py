@@ -68,7 +68,7 @@ def build(
         CorpusError: an image cannot be read, or two items would have the same id.
         ArtifactError: `out` holds something else than a gallery, or is being built by another process, or cannot be
             written, or the model gives numbers that are not finite.
-        LostProcessError: another process was killed; its last batch is lost, and the others' last ones may be.
+        LostProcessError: another process has ended too early; finished batches stay.
         LockedError: another process changes the gallery that is there, and would lose its changes.
         ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
             there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes

@@ -38,7 +38,7 @@ class Progress:
 
 
 class Embedding:
-    """Encodes this process's batches, one after the other, into the shards of a workspace, but for those finished before.
+    """Encodes this process's batches into the shards of a workspace, but for those finished before.
 
     Args:
         model: the encoder is used on the device where it is.
@@ -63,7 +63,7 @@ class Embedding:
         self._progress = progress
 
     def images(self, corpus: Corpus, skip_bad: bool) -> tuple[list[Entry], list[LeftOut]]:
-        """Encode all images, those of other processes with them; the entries that could be read, and what was left out."""
+        """Encode all images, with the others; returns the entries whose image could be read, and what was left out."""
         batches = _batches(corpus.entries, self._parameters.batch)
         with closing(self._encoded_pictures(batches)) as encoded:
             self._finish(Modality.IMAGE, batches, _refusing(encoded, skip_bad))
@@ -91,7 +91,7 @@ class Embedding:
             number += 1
 
     def _finish(self, modality: Modality, batches: Sequence[Sequence[Any]], encoded: Iterator[Shard]) -> None:
-        """Write the shards of this process that are missing, which `encoded` yields in order; then wait for the others."""
+        """Write this process's missing shards, which `encoded` yields in their order, and wait for the others."""
         total = sum(len(batches[number]) for number in self._own(batches))
         missing = self._missing(modality, batches)
         before = done = total - sum(len(batches[number]) for number in missing)

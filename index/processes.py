@@ -19,7 +19,7 @@ from models.errors import PenumbraError
 
 T = TypeVar("T")
 
-# The first process measures and calibrates while the others wait. One that dies is noticed at once: its connections end.
+# The first process measures and writes while the others wait. One that dies is noticed at once: its connections end.
 PATIENCE: Final = timedelta(hours=6)
 BACKEND: Final = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 

@@ -1,8 +1,8 @@
 """Sums and rows of all processes, with gradients.
 
-Every process computes the same loss of all rows. What comes back through a sum is the total of all processes' gradients,
-which is the number of processes times the gradient of that loss; DistributedDataParallel takes the mean over the
-processes of what reaches the parameters, and so gives them the gradient itself.
+Every process computes the same loss of all rows. What comes back through a sum is the total of all processes'
+gradients, which is the number of processes times the gradient of that loss; DistributedDataParallel takes the mean over
+the processes of what reaches the parameters, and so gives them the gradient itself.
 """
 
 from __future__ import annotations

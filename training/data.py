@@ -32,8 +32,8 @@ CACHE_BYTES = 6 << 30
 class Batch:
     """Pixels uint8 [n, side, side, 3], word ids [n · k, length] and their lengths [n · k]; k captions each, in order.
 
-    `matches` is bool [N, N · k]: which captions match which image in the whole batch, of which these n are one process's
-    part, from row `first` on.
+    `matches` is bool [N, N · k]: which captions match which image in the whole batch, of which these n are the part of
+    one process, from row `first` on.
 
     The pixels are normalised where they are used: a thread that makes batches should not start torch's own threads.
     """

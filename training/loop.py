@@ -61,9 +61,7 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(
-        cls, encoder: Encoder, config: TrainingConfig, device: torch.device, processes: Processes = ALONE
-    ) -> Run:
+    def start(cls, encoder: Encoder, config: TrainingConfig, device: torch.device, processes: Processes = ALONE) -> Run:
         """A run at its first step."""
         objective = objective_for(config.objective).to(device)
         if not processes.alone:
