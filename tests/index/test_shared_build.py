@@ -11,6 +11,7 @@ from test_index_build import leftovers, same
 from together import together
 
 from corpus.manifest import Corpus
+from index.build import build
 from index.items import Modality
 from index.processes import Processes
 from index.shards import workspace
@@ -45,8 +46,7 @@ NOBODY = ["image", -1, 0]
 def alone(model: LoadedModel, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The gallery that one process builds, in batches of 2."""
     out = tmp_path_factory.mktemp("alone") / "gallery"
-    [(code, _, errors)] = together(BUILD, [model.directory, corpus.root, out, *NOBODY], size=1)
-    assert code == 0, errors
+    build(model, corpus, out, batch=2)
     return out
 
 
@@ -63,29 +63,22 @@ def test_two_processes_build_the_same_gallery(model: LoadedModel, corpus: Corpus
     assert leftovers(out) == []
 
 
-@pytest.mark.parametrize(("modality", "done", "rank"), [("image", 4, 1), ("text", 4, 0)])
 def test_a_killed_process_costs_its_unfinished_shard(
-    model: LoadedModel, corpus: Corpus, alone: Path, tmp_path: Path, modality: str, done: int, rank: int
+    model: LoadedModel, corpus: Corpus, alone: Path, tmp_path: Path
 ) -> None:
-    """The other one says so and has finished its own shards; started again, as few or as many as wanted, they encode no
-    finished shard anew and end with the same bytes.
+    """The other one says so and has finished its own shards; started again, more of them encode no finished shard anew
+    and end with the same bytes.
     """
     out, folder = tmp_path / "gallery", tmp_path / ".gallery.building"
-    ended = together(BUILD, [model.directory, corpus.root, out, modality, done, rank])
-    assert ended[rank][0] == -signal.SIGKILL
-    assert "LostProcessError: another process of this work has ended too early" in ended[1 - rank][2]
+    survivor, killed = together(BUILD, [model.directory, corpus.root, out, "image", 2, 1])
+    assert killed[0] == -signal.SIGKILL
+    assert "LostProcessError: another process of this work has ended too early" in survivor[2]
     assert not out.exists()
-    numbers = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"{modality}-*.npz")]
-    whole = range(6) if modality == "image" else range(11)
-    assert sorted(numbers) == [number for number in whole if number % 2 != rank or number < done]
-    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
-    interrupted = together(BUILD, [model.directory, corpus.root, out, "text", 6, 0], size=3)
-    assert interrupted[0][0] == -signal.SIGKILL
-    after = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
-    assert before.items() <= after.items()
-    assert len(after) > len(before)
-    [(code, _, errors)] = together(BUILD, [model.directory, corpus.root, out, *NOBODY], size=1)
-    assert code == 0, errors
+    assert sorted(path.name for path in folder.glob("*.npz")) == [f"image-0000000{n}.npz" for n in (0, 1, 2, 4)]
+    ended = together(BUILD, [model.directory, corpus.root, out, *NOBODY], size=3)
+    assert [code for code, _, _ in ended] == [0, 0, 0], ended
+    # Batches 0 and 3, 1 and 4, 2 and 5: of the first two processes one is left each, of the third one, too.
+    assert [json.loads(seen)[0] for _, seen, _ in ended] == [["image", 2], ["image", 4], ["image", 2]]
     assert same(alone, out)
     assert leftovers(out) == []
 

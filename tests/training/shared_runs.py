@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from corpus.read import read
 from index.processes import Processes
 from training.config import TrainingConfig
 from training.data import PairSource
-from training.loop import Run, Watch, fit
+from training.loop import InterruptedTrainingError, Run, Watch, fit
 from training.pair_loss import PairLoss, shared
 from training.start import initial_encoder, train
 
@@ -59,14 +60,21 @@ def gradients(method: str, entries: Sequence[Entry], processes: Processes) -> di
     return {name: value.detach().clone() for name, value in {**found, **buffers}.items() if value is not None}
 
 
-def curve(entries: Sequence[Entry], folder: Path, processes: Processes) -> list[float]:
-    """The loss of each of the first steps, through the real loop."""
+def curve(entries: Sequence[Entry], folder: Path, processes: Processes, until: int = STEPS) -> list[float]:
+    """The losses from where the run in a folder is until some step, at which the last process is asked to stop."""
     config = config_of(PCME)
     config = replace(config, optimiser=replace(config.optimiser, epochs=13))
     run, source = start(config, entries, processes)
     losses: list[float] = []
-    fit(run, source, (), folder, "scenes", Watch(step=lambda done, total, loss: losses.append(loss)))
-    return losses[:STEPS]
+
+    def watch(done: int, total: int, loss: float) -> None:
+        losses.append(loss)
+        if done == until and processes.rank == processes.size - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with suppress(InterruptedTrainingError):
+        fit(run, source, (), folder, "scenes", Watch(step=watch))
+    return losses
 
 
 def train_until(corpus: Path, out: Path, step: int, rank: int, number: int, processes: Processes) -> list[int]:

@@ -11,9 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import load_file
-from shared_runs import PCME, curve, difference, gradients, train_until
-from test_training_loop import CONFIG, CPU, METHODS
+from shared_runs import PCME, curve, difference, gradients
+from test_training_loop import METHODS
 from together import together
 
 from corpus.manifest import Corpus
@@ -26,8 +25,6 @@ from models.image import Framing
 from models.text import Vocabulary
 from training.config import DataConfig
 from training.data import PairSource
-from training.loop import InterruptedTrainingError
-from training.start import train
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +79,46 @@ def test_the_gradients_are_those_of_one_process(scenes: Corpus, measured: Path, 
         assert difference(alone, found) < 1e-5, method
 
 
-def test_the_loss_curve_is_that_of_one_process(scenes: Corpus, measured: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(scenes: Corpus, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The loss curve of one process."""
+    return curve(scenes.split("train").entries, tmp_path_factory.mktemp("alone"), ALONE)
+
+
+def test_the_loss_curve_is_that_of_one_process(measured: Path, alone: list[float]) -> None:
     """Within 1e-4 of it over 50 steps, and in both processes the same."""
     curves = [torch.load(measured / f"{rank}.pt", weights_only=True)[1] for rank in (0, 1)]
-    alone = curve(scenes.split("train").entries, tmp_path / "state", ALONE)
     assert curves[0] == curves[1]
     assert len(alone) == 50
     assert curves[0] == pytest.approx(alone, rel=1e-4)
 
 
 UNTIL = """
+import json, sys
+from pathlib import Path
+from corpus.read import read
+from index.processes import joined
+from shared_runs import curve
+with joined() as processes:
+    entries = read(Path(sys.argv[1])).split("train").entries
+    print(json.dumps(curve(entries, Path(sys.argv[2]) / "_01"[CHOICE], processes, int(sys.argv[3]))))
+"""
+SHARED = UNTIL.replace("CHOICE", "0")
+
+
+def test_another_number_of_processes_goes_on(scenes: Corpus, alone: list[float], tmp_path: Path) -> None:
+    """One is interrupted, two go on, are interrupted by a signal to one of them, and one goes on: all on one curve."""
+    entries = scenes.split("train").entries
+    before = curve(entries, tmp_path / "_", ALONE, 18)
+    ended = together(SHARED, [scenes.root, tmp_path, 35])
+    assert [code for code, _, _ in ended] == [0, 0], ended
+    between = [json.loads(losses) for _, losses, _ in ended]
+    after = curve(entries, tmp_path / "_", ALONE)
+    assert [len(before), *map(len, between), len(after)] == [18, 17, 17, 15]
+    assert before + between[1] + after == pytest.approx(alone, rel=1e-4)
+
+
+TRAIN = """
 import sys
 from pathlib import Path
 from index.processes import joined
@@ -99,38 +126,21 @@ from shared_runs import train_until
 with joined() as processes:
     print(train_until(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:]), processes))
 """
-NEVER = [0, 0, int(signal.SIGTERM)]
-
-
-def test_another_number_of_processes_goes_on(scenes: Corpus, tmp_path: Path) -> None:
-    """One is interrupted, two go on and are interrupted, by a signal to the second of them, and one goes on: every step
-    is taken once, the one who writes leaves a model, and its weights are nearly those of one process all along.
-    """
-    out = tmp_path / "model"
-    with pytest.raises(InterruptedTrainingError):
-        train_until(scenes.root, out, 3, 0, int(signal.SIGINT), ALONE)
-    for code, _, errors in together(UNTIL, [scenes.root, out, 6, 1, int(signal.SIGTERM)]):
-        assert code == 1
-        assert errors.rstrip().endswith("start the same command again to go on")
-        assert "InterruptedTrainingError" in errors
-    assert train_until(scenes.root, out, *NEVER, ALONE) == list(range(7, 13))
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    train(CONFIG, scenes, tmp_path / "alone", device=CPU)
-    expected, found = (load_file(tmp_path / name / checkpoint.WEIGHTS) for name in ("alone", "model"))
-    torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3)
+NEVER = [0, 0, 0]
 
 
 def test_a_killed_process_ends_the_others(scenes: Corpus, tmp_path: Path) -> None:
     """They say so, what is on disk is the state of the end of an epoch, and the same command finishes from there."""
     out = tmp_path / "model"
-    [survivor, killed] = together(UNTIL, [scenes.root, out, 6, 1, int(signal.SIGKILL)])
+    [survivor, killed] = together(TRAIN, [scenes.root, out, 6, 1, int(signal.SIGKILL)])
     assert killed[0] == -signal.SIGKILL
     assert survivor[0] == 1
     assert "LostProcessError: another process of this work has ended too early" in survivor[2]
     assert not out.exists()
-    finished = together(UNTIL, [scenes.root, out, *NEVER])
-    assert [code for code, _, _ in finished] == [0, 0]
+    finished = together(TRAIN, [scenes.root, out, *NEVER])
+    assert [code for code, _, _ in finished] == [0, 0], finished
     assert [json.loads(steps) for _, steps, _ in finished] == [list(range(5, 13))] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
     history = json.loads((out / "training.json").read_text())["history"]
     assert [record["epoch"] for record in history] == [1, 2, 3]
     assert all("ranking" in record for record in history)
@@ -138,20 +148,16 @@ def test_a_killed_process_ends_the_others(scenes: Corpus, tmp_path: Path) -> Non
 
 def test_one_who_cannot_start_starts_nobody(scenes: Corpus, tmp_path: Path) -> None:
     """Where there is a finished model the first says so, and the other ends with nothing to add."""
-    train(CONFIG, scenes, tmp_path / "model", device=CPU)
-    first, other = together(UNTIL, [scenes.root, tmp_path / "model", *NEVER])
+    (tmp_path / checkpoint.CONFIG).touch()
+    first, other = together(TRAIN, [scenes.root, tmp_path, *NEVER])
     assert "holds a finished model already" in first[2]
     assert "SaidElsewhereError" in other[2]
 
 
-APART = UNTIL.replace("sys.argv[2])", "sys.argv[2]) / str(processes.rank) / 'model'")
-
-
 def test_folders_that_are_not_shared_are_noticed(scenes: Corpus, tmp_path: Path) -> None:
     """Processes that find different states, as on machines without a common folder, do not train."""
-    with pytest.raises(InterruptedTrainingError):
-        train_until(scenes.root, tmp_path / "1" / "model", 3, 0, int(signal.SIGINT), ALONE)
-    for code, _, errors in together(APART, [scenes.root, tmp_path, *NEVER]):
+    assert len(curve(scenes.split("train").entries, tmp_path / "1", ALONE, 1)) == 1
+    for code, _, errors in together(UNTIL.replace("CHOICE", "1 + processes.rank"), [scenes.root, tmp_path, 2]):
         assert code == 1
         assert "with a folder that they share" in errors
 
