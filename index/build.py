@@ -85,7 +85,7 @@ def build(
             space = held.enter_context(workspace(out, _shards_depend_on(origin, plan.parameters), processes))
             if processes.first:
                 held.enter_context(locked(out))
-        embedding = Embedding(model, space, plan.parameters, processes, progress)
+        embedding = Embedding(model, space, plan.parameters, progress, processes)
         entries, left_out = embedding.images(corpus, skip_bad)
         embedding.captions(entries)
         if processes.first:

@@ -15,7 +15,7 @@ from corpus.manifest import Corpus, Entry
 from index.items import Modality
 from index.loading import LoadedPicture, load_batches
 from index.manifest import LeftOut, Parameters
-from index.processes import Processes
+from index.processes import ALONE, Processes
 from index.shards import Shard, Workspace
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, CorpusError
@@ -44,8 +44,8 @@ class Embedding:
         model: the encoder is used on the device where it is.
         space: where the shards are.
         parameters: how many are encoded at once, and the size of stored pictures.
-        processes: that share the batches.
         progress: called after every batch.
+        processes: that share the batches.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Embedding:
         model: LoadedModel,
         space: Workspace,
         parameters: Parameters,
-        processes: Processes,
         progress: Callable[[Progress], None],
+        processes: Processes = ALONE,
     ) -> None:
         self._model = model
         self._space = space

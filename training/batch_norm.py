@@ -27,7 +27,8 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         variance = total_of(centred.square().sum((0, 2, 3))) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
         scale = self.weight / (variance + self.eps).sqrt()
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
+        normalised: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normalised.to(input.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics, which a finished model uses, towards those of a batch."""
