@@ -21,8 +21,8 @@ class GlobalBatchNorm(nn.BatchNorm2d):
             return settled
         values = input.to(self.weight.dtype)
         own = torch.tensor([values.numel() / self.num_features], dtype=values.dtype)
-        *_, count = totals = total_of(torch.cat([values.sum((0, 2, 3)), own]))
-        mean = totals[:-1] / count
+        totals = total_of(torch.cat([values.sum((0, 2, 3)), own]))
+        mean, count = totals[:-1] / totals[-1], totals[-1]
         centred = values - mean[:, None, None]
         variance = total_of(centred.square().sum((0, 2, 3))) / count
         self._remember(mean.detach(), variance.detach() * count / (count - 1))
