@@ -9,17 +9,18 @@ from typing import Annotated, Final
 import typer
 
 from cli import changes
-from cli.show import print_json, progress, say
+from cli.show import print_json, progress, say, together
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
 from index.describe import describe
 from index.embedding import Progress
 from index.manifest import Manifest
+from index.processes import ALONE, Processes
 from index.room import GIB
 from index.shortlist_choice import MEASURED, Wanted
 from index.storage import Storage
-from index.threads import pin
+from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError
 
@@ -46,14 +47,19 @@ def build_command(
         Storage | None,
         typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
 ) -> None:
-    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
-    pin(threads)
-    wanted = Wanted(kind, over, recall, memory_bytes(memory))
-    corpus = read(data, skip_bad=skip_bad)
-    part = corpus if split is None else corpus.split(split)
-    show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage), out)
+    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was.
+
+    Started by torchrun, several processes share it; see docs/distributed.md.
+    """
+    with together() as processes:
+        pin(threads or max(1, available() // processes.local_size))
+        with processes.first_ahead():
+            wanted = Wanted(kind, over, recall, memory_bytes(memory))
+            corpus = read(data, skip_bad=skip_bad)
+            part = corpus if split is None else corpus.split(split)
+        show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, processes), out)
 
 
 @app.command("info")
@@ -91,6 +97,7 @@ def build_gallery(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
+    processes: Processes = ALONE,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
@@ -107,6 +114,7 @@ def build_gallery(
             batch=batch,
             shortlist=shortlist,
             storage=storage,
+            processes=processes,
             progress=report,
             tell=say,
         )
