@@ -13,6 +13,14 @@ COPY requirements.lock /
 RUN grep -E '^(torch|torchvision)==' /requirements.lock > /torch.lock \
     && pip install --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --requirement /torch.lock \
     && pip install --requirement /requirements.lock
+# What galleries in Milvus need (docs/distributed-store.md), where it is wanted: --build-arg MILVUS=1
+ARG MILVUS=
+COPY requirements-dev.lock /
+RUN if [ -n "$MILVUS" ]; then \
+        grep -E '^(pymilvus|grpcio|protobuf|pandas|orjson|cachetools|requests|certifi|charset-normalizer|urllib3)==' \
+            /requirements-dev.lock > /milvus.lock \
+        && pip install --no-deps --requirement /milvus.lock; \
+    fi
 
 # The package, and the demo gallery that its model makes.
 FROM dependencies AS package

@@ -16,8 +16,10 @@ from index.additions import encode_corpus
 from index.build import match_heads
 from index.changes import Addition
 from index.embedding import Progress
-from index.living import LivingGallery
+from index.gallery_contract import ChangingGallery
+from index.items import Modality
 from index.manifest import read_manifest
+from index.opening import open_for_changes
 from index.room import amount
 from index.threads import pin
 from index.verify import Verification, verify
@@ -45,7 +47,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
-    _apply(LivingGallery.add, gallery, (data, split, skip_bad), model, threads, as_json)
+    _apply(lambda living, items: living.add(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
 def update(
@@ -61,7 +63,7 @@ def update(
 
     An image keeps its captions, unless the collection has captions of it: then these are all it has.
     """
-    _apply(LivingGallery.replace, gallery, (data, split, skip_bad), model, threads, as_json)
+    _apply(lambda living, items: living.replace(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
 def remove(
@@ -70,7 +72,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove items from a gallery, all or none."""
-    with LivingGallery.open(gallery) as living:
+    with open_for_changes(gallery) as living:
         living.remove(ids)
         _show_state(living, as_json)
 
@@ -79,7 +81,7 @@ def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None
     """Build a gallery anew with its changes; nothing is encoded. Interrupted, it leaves the gallery as it was."""
     pin(threads)
     loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+    with open_for_changes(gallery, model=loaded.fingerprint) as living:
         living.compact(match_heads(loaded), warn if as_json else say)
         _show_state(living, as_json)
 
@@ -111,7 +113,7 @@ def _model(gallery: Path, model: Path | None) -> LoadedModel:
 
 
 def _apply(
-    change: Callable[[LivingGallery, Sequence[Addition]], None],
+    change: Callable[[ChangingGallery, Sequence[Addition]], None],
     gallery: Path,
     collection: tuple[Path, str | None, bool],
     model: Path | None,
@@ -121,13 +123,13 @@ def _apply(
     """Change a gallery by all of a collection: its folder, the split, and whether bad lines are left out."""
     pin(threads)
     loaded = _model(gallery, model)
-    with LivingGallery.open(gallery, model=loaded.fingerprint) as living:
+    with open_for_changes(gallery, model=loaded.fingerprint) as living:
         change(living, _encoded(living, loaded, *collection))
         _show_state(living, as_json)
 
 
 def _encoded(
-    living: LivingGallery, model: LoadedModel, data: Path, split: str | None, skip_bad: bool
+    living: ChangingGallery, model: LoadedModel, data: Path, split: str | None, skip_bad: bool
 ) -> tuple[Addition, ...]:
     """A collection, encoded with a progress bar."""
     corpus = read(data, skip_bad=skip_bad)
@@ -146,8 +148,9 @@ def _encoded(
     return found
 
 
-def _show_state(living: LivingGallery, as_json: bool) -> None:
-    counts, pending = living.gallery.manifest.counts, living.pending
+def _show_state(living: ChangingGallery, as_json: bool) -> None:
+    counts = {modality: living.gallery.count(modality) for modality in Modality}
+    pending = living.pending
     if as_json:
         print_json({"counts": dict(counts), **asdict(pending), "generation": living.generation})
         return

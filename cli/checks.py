@@ -7,6 +7,7 @@ import platform
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -19,9 +20,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from cli.demo import SHIPPED_MODEL
-from index.gallery import Gallery
 from index.items import Modality
 from index.manifest import MANIFEST, read_manifest
+from index.opening import open_gallery
 from index.points import Points
 from index.room import GIB, amount
 from index.shortlist import FlatShortlist
@@ -180,7 +181,8 @@ def artifact(folder: Path) -> Check:
 
 def _gallery(folder: Path) -> str:
     loaded = checkpoint.load(folder / read_manifest(folder).model)
-    with Gallery.open(folder, model=loaded.fingerprint) as gallery:
+    with closing(open_gallery(folder, model=loaded.fingerprint)) as opened:
+        gallery = opened.gallery
         counts = " and ".join(f"{gallery.count(modality):,} {modality}s" for modality in Modality)
     return f"a gallery of {counts} with its model; penumbra index verify reads every byte"
 

@@ -20,6 +20,7 @@ from index.processes import ALONE, Processes
 from index.room import GIB
 from index.shortlist_choice import MEASURED, Wanted
 from index.storage import Storage
+from index.store_address import StoreAddress
 from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError
@@ -47,6 +48,10 @@ def build_command(
         Storage | None,
         typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Where the items go, as milvus://HOST:19530/COLLECTION; without it into the folder."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
 ) -> None:
     """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was.
@@ -54,12 +59,13 @@ def build_command(
     Started by torchrun, several processes share it; see docs/distributed.md.
     """
     with together() as processes:
+        address = None if store is None else StoreAddress.parse(store)
         pin(threads or max(1, available() // processes.local_size))
         with processes.first_ahead():
             wanted = Wanted(kind, over, recall, memory_bytes(memory))
             corpus = read(data, skip_bad=skip_bad)
             part = corpus if split is None else corpus.split(split)
-        show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, processes), out)
+        show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, processes, address), out)
 
 
 @app.command("info")
@@ -98,6 +104,7 @@ def build_gallery(
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
     processes: Processes = ALONE,
+    store: StoreAddress | None = None,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
@@ -115,6 +122,7 @@ def build_gallery(
             shortlist=shortlist,
             storage=storage,
             processes=processes,
+            store=store,
             progress=report,
             tell=say,
         )
@@ -138,4 +146,5 @@ def show_build(manifest: Manifest, out: Path) -> None:
         say(f"{modality}: {manifest.storage[modality].verdict}")
         record = manifest.shortlists[modality]
         say(f"{modality}: shortlist {record.kind}. {record.why} {record.verdict}")
-    say(f"The gallery is in {out}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")
+    where = out if manifest.store is None else f"{manifest.store.address}, and what serves it in {out}"
+    say(f"The gallery is in {where}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

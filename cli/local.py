@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, Unpack
 
 from index import retriever
 from index.filter_form import parse
-from index.gallery import Gallery
+from index.gallery_contract import Searched
 from index.items import Modality
 from index.manifest import read_manifest
+from index.opening import open_gallery
 from index.rerank import Rerank
 from index.retriever import Retriever, SearchResult
 from models import checkpoint
@@ -42,7 +43,7 @@ class LocalGallery:
         model: that made it.
     """
 
-    def __init__(self, gallery: Gallery, model: LoadedModel) -> None:
+    def __init__(self, gallery: Searched, model: LoadedModel) -> None:
         self._gallery, self._model = gallery, model
 
     @classmethod
@@ -54,7 +55,7 @@ class LocalGallery:
             ArtifactError: one of them cannot be used, or they do not belong together.
         """
         loaded = checkpoint.load(model or gallery / read_manifest(gallery).model)
-        with Gallery.open(gallery, model=loaded.fingerprint) as opened:
+        with closing(open_gallery(gallery, model=loaded.fingerprint)) as opened:
             yield cls(opened, loaded)
 
     def search_text(self, text: str, **options: Unpack[SearchOptions]) -> SearchAnswer:
@@ -76,13 +77,13 @@ class LocalGallery:
         Raises:
             ConfigError: it has none of this id.
         """
-        jpeg = self._gallery.picture(id)
+        jpeg = self._gallery.gallery.picture(id)
         if jpeg is None:
             raise ConfigError(f"the gallery has no picture of {id!r}: name an image of it")
         return jpeg
 
     def _query(self, modality: Modality, gaussian: Gaussian, text: str | None, unknown: Sequence[str]) -> Query:
-        [uncertainty] = self._gallery.uncertainties(modality, gaussian)
+        [uncertainty] = self._gallery.gallery.uncertainties(modality, gaussian)
         return Query(modality.value, text, None, tuple(unknown), Uncertainty(**asdict(uncertainty)))
 
     def _answer(self, query: Query, gaussian: Gaussian, direction: Direction, options: SearchOptions) -> SearchAnswer:

@@ -17,12 +17,14 @@ from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.lock import locked
 from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters, read_manifest
+from index.milvus.upload import upload, wanted_in_store
 from index.processes import ALONE, Processes
 from index.retriever import ANSWERS
 from index.room import require_disk
 from index.shards import workspace
 from index.shortlist_choice import MEASURED, Wanted, choose
 from index.storage import Storage
+from index.store_address import StoreAddress
 from models.artifact import publish, read_json, writing
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, ConfigError, CorpusError
@@ -41,6 +43,7 @@ def build(
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
     processes: Processes = ALONE,
+    store: StoreAddress | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Manifest:
@@ -61,6 +64,7 @@ def build(
             by more than 0.001.
         processes: that build it together. Each encodes batches of its own, and the first one makes the gallery of all,
             with the same bytes as one would alone. `out` must be the same folder for all.
+        store: where its items go; without it they stay in the folder.
         progress: called after every batch.
         tell: told, in sentences, what takes long after the last batch.
 
@@ -72,7 +76,9 @@ def build(
         LockedError: another process changes the gallery that is there, and would lose its changes.
         ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
             there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
-            match probabilities too much, and what is encoded is kept for another one.
+            match probabilities too much, and what is encoded is kept for another one; or the store holds another
+            gallery.
+        UnavailableError: the store does not answer; what is encoded is kept.
     """
     out = out.resolve()
     with writing(out), ExitStack() as held:
@@ -80,7 +86,9 @@ def build(
             _require_one_embedding(model)
             _require_replaceable(out)
             _require_distinct_ids(corpus)
-            plan = _plan(model, corpus, out, Parameters(batch, shortlist, THUMBNAIL_SIDE, storage))
+            dim = model.encoder.config.embed_dim
+            wanted = shortlist if store is None else wanted_in_store(shortlist, _items(corpus), dim)
+            plan = _plan(model, corpus, out, Parameters(batch, wanted, THUMBNAIL_SIDE, storage))
             origin = _origin(model, corpus, out)
             space = held.enter_context(workspace(out, _shards_depend_on(origin, plan.parameters), processes))
             if processes.first:
@@ -92,6 +100,9 @@ def build(
             finished = _empty_folder(space.directory / "gallery")
             shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
             assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
+            if store is not None:
+                built, finished = finished, _empty_folder(space.directory / "folder")
+                upload(built, store, finished, tell)
             publish(finished, out)
         processes.wait()
     return read_manifest(out)
@@ -120,6 +131,11 @@ def _shards_depend_on(origin: Origin, parameters: Parameters) -> dict[str, Any]:
     """What has to be the same for finished shards to be taken up: not what is made of them later."""
     shards = {"batch": parameters.batch, "thumbnail_side": parameters.thumbnail_side}
     return {"schema": SCHEMA, **asdict(origin), **shards}
+
+
+def _items(corpus: Corpus) -> int:
+    """How many items a corpus has, of both modalities."""
+    return sum(1 + len(entry.captions) for entry in corpus.entries)
 
 
 def _skipped(corpus: Corpus) -> Iterator[LeftOut]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from index.gallery import Gallery
+from index.gallery_contract import GalleryState
 from index.items import Modality
+from index.opening import open_gallery
 from index.shortlist_loss import Loss
 
 
@@ -17,10 +19,11 @@ def describe(directory: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: it cannot be opened.
     """
-    with Gallery.open(directory) as gallery:
-        manifest = gallery.manifest
+    with closing(open_gallery(directory)) as opened:
+        gallery, manifest = opened.gallery, opened.gallery.manifest
         return {
             "directory": str(directory),
+            **({} if manifest.store is None else {"store": manifest.store.address}),
             "fingerprint": gallery.fingerprint,
             "model": {"path": manifest.model, "fingerprint": manifest.model_fingerprint},
             "corpus": {"fingerprint": manifest.corpus_fingerprint},
@@ -34,7 +37,7 @@ def describe(directory: Path) -> dict[str, Any]:
         }
 
 
-def _describe_modality(gallery: Gallery, modality: Modality) -> dict[str, Any]:
+def _describe_modality(gallery: GalleryState, modality: Modality) -> dict[str, Any]:
     record = gallery.manifest.shortlists[modality]
     found, variances = gallery.manifest.self_retrieval[modality], gallery.manifest.variances[modality]
     return {

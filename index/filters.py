@@ -81,10 +81,11 @@ class Filter:
             described: whose label and metadata count for it: a caption's image where that is in the gallery, else the
                 item itself.
         """
-        said = list(_said(item, described))
-        return all(any(name == each.field and each.holds(value) for name, value in said) for each in self.conditions)
+        known = list(said(item, described))
+        return all(any(name == each.field and each.holds(value) for name, value in known) for each in self.conditions)
 
 
-def _said(item: Item, described: Item) -> Iterator[tuple[str, Value]]:
+def said(item: Item, described: Item) -> Iterator[tuple[str, Value]]:
+    """All that filters may ask of an item, each value with the name of its field: see `Filter.matches`."""
     yield ID, item.id
     yield from described_values(described.image_id, described.label, described.meta)

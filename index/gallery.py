@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,12 +20,13 @@ from index.filtering import Filtering
 from index.filters import Filter
 from index.items import REMEDY, Item, ItemStore, Modality
 from index.journal import JOURNAL, Entry, Recorded, read_journal
-from index.manifest import ITEMS, Manifest, read_manifest
+from index.manifest import ITEMS, Manifest, check_model, read_manifest
 from index.overlay import Overlay
 from index.ranking import Floats, Ranking, Rows
 from index.shelf import open_shelf
 from index.shortlist_loss import Space
 from index.storage import Gaussians
+from index.uncertainty import Uncertainty, uncertainties
 from models.artifact import check_links, inside
 from models.errors import ArtifactError, ChangeError
 from models.gaussian import Gaussian
@@ -34,24 +35,6 @@ KEPT: Final = 16
 """Filters whose rows are kept, a byte a row each."""
 VERSION: Final = 16
 """Hexadecimal digits that tell versions of a picture apart."""
-
-
-@dataclass(frozen=True)
-class Uncertainty:
-    """How sure the model is about one item or query.
-
-    Args:
-        sigma: the geometric mean of the standard deviations (PCME's measure).
-        log_det_covariance: natural logarithm.
-        total_variance: the trace of the covariance.
-        percentile: the share of the gallery's items of the same modality with a smaller sigma, in percent; None when
-            it has none.
-    """
-
-    sigma: float
-    log_det_covariance: float
-    total_variance: float
-    percentile: float | None
 
 
 class Gallery:
@@ -111,7 +94,12 @@ class Gallery:
     def built(cls, directory: Path, *, model: str | None = None) -> Self:
         """Open a gallery without its changes; see `open`."""
         manifest = read_manifest(directory)
-        _check_model(directory, manifest, model)
+        if manifest.store is not None:
+            raise ArtifactError(
+                f"The items of {directory} lie in {manifest.store.address}, and this needs all of a gallery in its "
+                "folder: build one without --store"
+            )
+        check_model(directory, manifest, model)
         check_links(directory)
         _check_sizes(directory, manifest)
         overlays = {modality: Overlay.over(open_shelf(directory, manifest, modality)) for modality in Modality}
@@ -162,7 +150,7 @@ class Gallery:
 
     @property
     def gallery(self) -> Self:
-        """Itself, at this moment and later: see `index.retriever.Searched`."""
+        """Itself, at this moment and later: see `index.gallery_contract.Searched`."""
         return self
 
     @cached_property
@@ -274,9 +262,7 @@ class Gallery:
 
     def uncertainties(self, modality: Modality, gaussians: Gaussian) -> tuple[Uncertainty, ...]:
         """The uncertainty of each of the Gaussians [n, dim], of the gallery or not, beside its items of a modality."""
-        sigmas = gaussians.sigma
-        measures = (each.tolist() for each in (sigmas, gaussians.log_det, gaussians.total_variance))
-        return tuple(map(Uncertainty, *measures, self.percentiles(modality, sigmas.numpy())))
+        return uncertainties(gaussians, partial(self.percentiles, modality))
 
     def by_uncertainty(self, modality: Modality, *, descending: bool = True, limit: int = 10, offset: int = 0) -> Rows:
         """Rows int64 in the order of σ, `limit` of them from place `offset` on."""
@@ -305,6 +291,9 @@ class Gallery:
             rows, sigmas = rows[fits], sigmas[fits]
         return Ranking(rows, sigmas)
 
+    def check(self) -> None:
+        """Nothing: it lies on this machine, and was checked when it was opened."""
+
     def close(self) -> None:
         """Close the files; arrays still in use stay mapped."""
         self._catalogue.store.close()
@@ -319,14 +308,6 @@ class Gallery:
 
 def _inode(directory: Path) -> int | None:
     return directory.stat().st_ino if directory.exists() else None
-
-
-def _check_model(directory: Path, manifest: Manifest, model: str | None) -> None:
-    if model is not None and model != manifest.model_fingerprint:
-        raise ArtifactError(
-            f"{directory} was made by the model {manifest.model_fingerprint}, not by {model}: serve it with its own "
-            "model, or build it again with this one"
-        )
 
 
 def _check_sizes(directory: Path, manifest: Manifest) -> None:

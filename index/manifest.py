@@ -99,6 +99,19 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Where the items of a gallery lie that is not all in its folder.
+
+    Args:
+        address: as `index.store_address` reads it.
+        content: what identifies the items that were put there: the fingerprint of the gallery that they came from.
+    """
+
+    address: str
+    content: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What `manifest.json` says.
 
@@ -116,6 +129,7 @@ class Manifest:
         variances: the state of the variances, for each modality.
         storage: how the Gaussians are stored and what that changes, for each modality.
         shortlists: what was chosen for the shortlist and measured of it, for each modality.
+        store: where its items lie; None where that is its folder.
     """
 
     model: str
@@ -131,13 +145,15 @@ class Manifest:
     variances: Mapping[Modality, Variances]
     storage: Mapping[Modality, StorageFinding]
     shortlists: Mapping[Modality, ShortlistRecord]
+    store: Stored | None = None
 
     @property
     def fingerprint(self) -> str:
         """What identifies its answers: SHA-256 (hex) over the model's fingerprint, the files and the searches."""
         hashes = {name: record.sha256 for name, record in self.files.items()}
         searched = {modality: [asdict(each.effort), each.size] for modality, each in self.shortlists.items()}
-        content = json.dumps([self.model_fingerprint, hashes, searched], sort_keys=True)
+        elsewhere = [] if self.store is None else [self.store.content]
+        content = json.dumps([self.model_fingerprint, hashes, searched, *elsewhere], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -151,7 +167,7 @@ class Manifest:
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it is not what `to_dict` gives.
         """
-        plain = {field.name: values[field.name] for field in fields(cls)}
+        plain = {field.name: values[field.name] for field in fields(cls) if field.name != "store"}
         structured = {
             "counts": {modality: int(values["counts"][modality]) for modality in Modality},
             "parameters": Parameters.from_dict(values["parameters"]),
@@ -161,6 +177,8 @@ class Manifest:
             "variances": {m: Variances.from_dict(values["variances"][m]) for m in Modality},
             "storage": {m: StorageFinding.from_dict(values["storage"][m]) for m in Modality},
             "shortlists": {m: ShortlistRecord.from_dict(values["shortlists"][m]) for m in Modality},
+            # Earlier versions knew no stores.
+            "store": Stored(**values["store"]) if values.get("store") else None,
         }
         return cls(**{**plain, **structured})
 
@@ -179,6 +197,15 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.from_dict(values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is no manifest of a gallery ({error!r}): {REMEDY}") from error
+
+
+def check_model(directory: Path, manifest: Manifest, model: str | None) -> None:
+    """Raise `ArtifactError` where a gallery is another model's than the one of a fingerprint; None checks none."""
+    if model is not None and model != manifest.model_fingerprint:
+        raise ArtifactError(
+            f"{directory} was made by the model {manifest.model_fingerprint}, not by {model}: serve it with its own "
+            "model, or build it again with this one"
+        )
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

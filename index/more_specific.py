@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from index.gallery import Gallery
+from index.gallery_contract import GalleryState
 from index.items import Modality
 from models.distances import squared_l2
 from models.gaussian import Gaussian
@@ -17,14 +17,14 @@ CLEARLY: Final = 0.9
 """A text is clearly more certain with a σ of at most so much of the query's."""
 
 
-def captions_of(gallery: Gallery, images: Iterable[str]) -> tuple[int, ...]:
+def captions_of(gallery: GalleryState, images: Iterable[str]) -> tuple[int, ...]:
     """Rows of the captions of these images."""
     found = (gallery.find(caption) for image in images for caption in gallery.captions(image))
     return tuple(row for _, row in filter(None, found))
 
 
 def more_specific(
-    gallery: Gallery, query: Gaussian, text: str, candidates: Sequence[int], count: int
+    gallery: GalleryState, query: Gaussian, text: str, candidates: Sequence[int], count: int
 ) -> tuple[int, ...]:
     """Up to `count` of the candidates that are clearly more certain than a query.
 

@@ -70,7 +70,7 @@ class Findings:
     """What is to be judged of a search.
 
     Args:
-        held: how many items of the modality the gallery holds.
+        held: how many items of the modality the gallery holds, where `ranked` is none; else any number above none.
         ranked: how many items have a probability.
         kept: how many of them reach the least probability asked for.
         best: the greatest probability.

@@ -11,8 +11,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from index.gallery import Gallery
 from index.manifest import read_manifest
+from index.opening import open_gallery
 from index.verify import verify
 from models import checkpoint
 from models.artifact import make_folder, sync, writing
@@ -51,7 +51,7 @@ def check(gallery: Path, model: Path | None = None) -> None:
     if damages:
         raise ArtifactError(f"{gallery / damages[0].file} {damages[0].what}: {damages[0].remedy}")
     manifest = read_manifest(gallery)
-    Gallery.open(gallery, model=checkpoint.fingerprint(model or gallery / manifest.model)).close()
+    open_gallery(gallery, model=checkpoint.fingerprint(model or gallery / manifest.model)).close()
 
 
 def point(link: Path, gallery: Path) -> None:

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import torch
 
-from index.allowed import Allowed
 from index.exhaustive import every_probability, most_probable
 from index.filters import Filter
-from index.gallery import Gallery, Uncertainty
+from index.gallery_contract import GalleryState, Searched
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, Standing, no_match
 from index.projection import Projection, project
 from index.ranking import Ranking, Rows
 from index.rerank import Rerank, match_probabilities
+from index.uncertainty import Uncertainty
 from models.calibration import Calibration, Direction
 from models.distances import squared_l2
 from models.familiarity import Familiarity
@@ -115,15 +115,6 @@ class SearchResult:
     stages: Mapping[str, float]
 
 
-class Searched(Protocol):
-    """What searches find things in: it may change between two of them, and each sees one state of it."""
-
-    @property
-    def gallery(self) -> Gallery:
-        """Its state at this moment."""
-        ...
-
-
 class Retriever:
     """Searches a gallery, from any thread.
 
@@ -148,7 +139,7 @@ class Retriever:
         self._draw_noise = lru_cache(maxsize=8)(Noise.draw)
 
     @property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> GalleryState:
         """What a search that began now would see."""
         return self._searched.gallery
 
@@ -226,7 +217,8 @@ class Retriever:
     ) -> SearchResult:
         count, expected = len(probabilities), float(probabilities.sum(dtype=torch.float64))
         best, calibrated = float(probabilities.max()) if count else 0.0, self._calibration is not None
-        held, least = asked.gallery.count(ANSWERS[asked.direction]), asked.options.min_match_probability
+        # Where some have a probability there are some: counting may be a round trip to a server.
+        held, least = count or asked.gallery.count(ANSWERS[asked.direction]), asked.options.min_match_probability
         findings = Findings(held, count, len(hits), best, expected, calibrated, least)
         known = self._familiarity.get(asked.direction)
         standing = None if known is None else Standing.of(asked.query, known)
@@ -237,13 +229,13 @@ class Retriever:
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """What was asked, of what, and which rows of it may answer; None for all."""
+    """What was asked, of what, and what lets rows of it answer: see `GalleryState.allowed`."""
 
-    gallery: Gallery
+    gallery: GalleryState
     query: Gaussian
     direction: Direction
     options: SearchOptions
-    allowed: Allowed | None
+    allowed: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,8 +267,8 @@ class _Clock:
         self._last = now
 
 
-def _allowed(gallery: Gallery, modality: Modality, wanted: Filter | None, clock: _Clock) -> Allowed | None:
-    """The rows that may answer; None for all there are."""
+def _allowed(gallery: GalleryState, modality: Modality, wanted: Filter | None, clock: _Clock) -> Any:
+    """What lets rows answer."""
     if wanted is None:
         return gallery.present(modality)
     allowed = gallery.allowed(modality, wanted)
@@ -284,7 +276,7 @@ def _allowed(gallery: Gallery, modality: Modality, wanted: Filter | None, clock:
     return allowed
 
 
-def _hits(gallery: Gallery, modality: Modality, answers: _Candidates, raw: MatchProbability) -> tuple[Hit, ...]:
+def _hits(gallery: GalleryState, modality: Modality, answers: _Candidates, raw: MatchProbability) -> tuple[Hit, ...]:
     """The answers, in their order."""
     columns = (
         answers.near.rows.tolist(),

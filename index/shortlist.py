@@ -331,8 +331,14 @@ def _found(rows: Rows) -> Rows:
     return np.sort(rows[0][rows[0] >= 0])
 
 
+def nearest_of(points: Floats, rows: Rows, point: Floats, n: int) -> Ranking:
+    """The n of some points [k, dim] that are nearest to `point` [dim], ties by row: as `FlatShortlist` has it."""
+    order = np.argsort(rows, kind="stable")
+    return _exact(points[order], rows[order], point, n) if len(rows) else _nothing()
+
+
 def _exact(points: Floats, rows: Rows, point: Floats, n: int) -> Ranking:
-    """The n of some points, of ascending rows, that are nearest to `point`, ties by row: as `FlatShortlist` has it."""
+    """The same of points of ascending rows, one at least."""
     with _one_thread():
         values, places = faiss.knn(_one(point), points, min(n, len(rows)))
     return Ranking(rows[places[0]], values[0])

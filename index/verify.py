@@ -16,6 +16,7 @@ from index.gallery import Gallery
 from index.items import Modality
 from index.journal import JOURNAL, Recorded, is_cut_short, read_journal
 from index.manifest import MANIFEST, FileRecord, Manifest, manifest_is_whole, read_manifest
+from index.opening import open_gallery
 from index.verify_contents import content_damages
 from models.artifact import sha256
 from models.errors import ArtifactError
@@ -82,6 +83,7 @@ def verify(directory: Path, tell: Callable[[int, int], None] = lambda _read, _of
 
     Raises:
         ArtifactError: its manifest is missing or cannot be read, so that nothing can be checked.
+        UnavailableError: its items lie in a store that does not answer.
     """
     manifest = read_manifest(directory)
     damages = _damages(directory, manifest, tell)
@@ -90,7 +92,7 @@ def verify(directory: Path, tell: Callable[[int, int], None] = lambda _read, _of
     damages += found
     changes, torn = (len(recorded.entries), recorded.torn) if recorded else (0, 0)
     if not damages:
-        damages = tuple(_refused(directory))
+        damages = tuple(_refused(directory) if manifest.store is None else _refused_by_store(directory))
     return Verification(directory, len(manifest.files), size, changes, torn, damages)
 
 
@@ -99,8 +101,9 @@ def _damages(directory: Path, manifest: Manifest, tell: Callable[[int, int], Non
     if not manifest_is_whole(directory):
         # The others would be measured against what it wrongly says.
         return (Damage(MANIFEST, "does not say what was written, so that the other files cannot be checked", _LOST),)
-    changed = dict(_changed_files(directory, manifest.files, tell))
-    wrong = changed | dict(content_damages(directory, manifest, changed))
+    wrong = dict(_changed_files(directory, manifest.files, tell))
+    if manifest.store is None:
+        wrong |= dict(content_damages(directory, manifest, wrong))
     return tuple(Damage(name, what, _remedy(name, manifest, wrong)) for name, what in wrong.items())
 
 
@@ -158,6 +161,14 @@ def _refused(directory: Path) -> Iterator[Damage]:
         Gallery.open(directory).close()
     except ArtifactError as error:
         yield Damage(JOURNAL, f"holds changes of another gallery ({error})", _LOST)
+
+
+def _refused_by_store(directory: Path) -> Iterator[Damage]:
+    """What is wrong with the store of a gallery: what it holds is Milvus's own to check."""
+    try:
+        open_gallery(directory).close()
+    except ArtifactError as error:
+        yield Damage(MANIFEST, f"names a store that is not its own ({error})", _LOST)
 
 
 def _remedy(name: str, manifest: Manifest, wrong: Mapping[str, str]) -> str:

@@ -6,10 +6,12 @@ PenumbraError
 ├── ConfigError        a configuration says something impossible
 ├── WeightsError       published weights were asked for and cannot be had
 ├── LockedError        another process changes the same gallery
+├── UnavailableError   the store that a gallery lies in does not answer
 └── InputError         a query or an item is not acceptable
     ├── ChangeError    a change of a gallery that cannot be made
     │   └── UnknownIdError    it names an item that is not there
     ├── FilterError    a filter that cannot be read
+    ├── UnsupportedError  what the store of a gallery cannot do
     ├── ImageError     bytes that are no acceptable picture
     └── TextError      a text that is empty or too long
 
@@ -43,6 +45,10 @@ class LockedError(PenumbraError):
     """Another process changes the same gallery; the message names it."""
 
 
+class UnavailableError(PenumbraError):
+    """The store that a gallery lies in does not answer; asked again later, it may."""
+
+
 class InputError(PenumbraError):
     """A query or an item is not acceptable as it is."""
 
@@ -57,6 +63,10 @@ class UnknownIdError(ChangeError):
 
 class FilterError(InputError):
     """This is no filter, or one beyond the limits."""
+
+
+class UnsupportedError(InputError):
+    """The store that a gallery lies in cannot do this; the message says what it can."""
 
 
 class ImageError(InputError):

@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from index.gallery import Uncertainty
 from index.items import Item, Modality
 from index.no_match import NoMatch, NoMatchReason
 from index.projection import Projection, Spot
 from index.retriever import Hit
 from index.shortlist_loss import Space
+from index.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.runtimes.runtime import Network, Runtime
 from service.engine import Answer, Described, EncodedQuery, Engine
@@ -395,4 +395,6 @@ def image_url(item: Item, engine: Engine) -> str | None:
     """The path of an image's picture, its id percent-encoded; another one whenever the picture changes."""
     if item.modality is not Modality.IMAGE:
         return None
-    return f"{engine.place.address}/items/{quote(item.id, safe='')}/image?v={engine.gallery.picture_version(item.id)}"
+    version = engine.gallery.picture_version(item.id)
+    query = "" if version is None else f"?v={version}"
+    return f"{engine.place.address}/items/{quote(item.id, safe='')}/image{query}"

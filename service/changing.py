@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from index.changes import Addition
+from index.gallery_contract import ChangingGallery
 from index.items import Item, Modality
-from index.living import LivingGallery
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.image import frame, normalise, thumbnail
@@ -43,7 +43,7 @@ async def encode(engine: Engine, new: NewItems) -> tuple[Addition, ...]:
         return *images, *await _encode_captions(engine, new.captions)
 
 
-async def make(engine: Engine, change: Callable[[LivingGallery], None], settings: Settings) -> None:
+async def make(engine: Engine, change: Callable[[ChangingGallery], None], settings: Settings) -> None:
     """Make a change; returns when it is on the disk, and goes on to its end though the caller is cancelled.
 
     Raises:
@@ -55,7 +55,7 @@ async def make(engine: Engine, change: Callable[[LivingGallery], None], settings
     engine.compact_if_due(settings.compaction)
 
 
-async def _made(engine: Engine, change: Callable[[LivingGallery], None]) -> None:
+async def _made(engine: Engine, change: Callable[[ChangingGallery], None]) -> None:
     """Hold a place while a change waits for the disk, though its caller gives up: so changes cannot pile up there."""
     with engine.admission():
         await asyncio.get_running_loop().run_in_executor(engine.holding.writer, _make, engine, change)
@@ -69,7 +69,7 @@ def describe(engine: Engine, additions: Sequence[Addition]) -> tuple[Described, 
     )
 
 
-def _make(engine: Engine, change: Callable[[LivingGallery], None]) -> None:
+def _make(engine: Engine, change: Callable[[ChangingGallery], None]) -> None:
     try:
         change(engine.holding.changeable())
     except ArtifactError as error:

@@ -10,8 +10,8 @@ from threading import Event, Lock
 from time import perf_counter
 from typing import Final
 
+from index.gallery_contract import ChangingGallery
 from index.items import Modality
-from index.living import LivingGallery
 from models.match import MatchHead
 from service.errors import sentence
 from service.settings import Compaction
@@ -50,21 +50,23 @@ class Compactor:
         """Whether the gallery is being built anew, or about to be."""
         return self._running
 
-    def claim(self, living: LivingGallery, wanted: Compaction) -> bool:
+    def claim(self, living: ChangingGallery, wanted: Compaction) -> bool:
         """Whether the caller is to `run` it now; true once until that has ended.
 
         After a failure only when as many changes more have come, so that a full disk is not tried again at every one.
         """
-        pending, size = living.pending, sum(living.gallery.count(modality) for modality in Modality)
-        enough = max(wanted.changes, wanted.share * size)
+        changes, enough = _changes(living), float(wanted.changes)
+        if changes >= enough:
+            # Counted only where it matters: the items may lie elsewhere.
+            enough = max(enough, wanted.share * sum(living.gallery.count(modality) for modality in Modality))
         with self._claiming:
-            due = pending.added + pending.removed >= self._failed_at + enough
+            due = changes >= self._failed_at + enough
             if self._running or not due or self._stopping.is_set():
                 return False
             self._running = True
             return True
 
-    def run(self, name: str, living: LivingGallery, heads: Mapping[Modality, MatchHead]) -> None:
+    def run(self, name: str, living: ChangingGallery, heads: Mapping[Modality, MatchHead]) -> None:
         """Build the gallery anew; raises nothing, `last` says what came of it."""
         started = perf_counter()
         try:
@@ -82,11 +84,11 @@ class Compactor:
         """Break off at the next step; the changes are in the journal."""
         self._stopping.set()
 
-    def _end(self, living: LivingGallery, seconds: float, error: str | None) -> None:
-        pending = living.pending
+    def _end(self, living: ChangingGallery, seconds: float, error: str | None) -> None:
+        changes = _changes(living)
         with self._claiming:
             self._running = False
-            self._failed_at = pending.added + pending.removed if error else 0
+            self._failed_at = changes if error else 0
         if error:
             self.failed += 1
         else:
@@ -96,6 +98,11 @@ class Compactor:
     def _go_on(self, _: str) -> None:
         if self._stopping.is_set():
             raise _StoppedError
+
+
+def _changes(living: ChangingGallery) -> int:
+    pending = living.pending
+    return pending.added + pending.removed
 
 
 class _StoppedError(Exception):

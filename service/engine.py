@@ -16,12 +16,13 @@ from torch import Tensor
 
 from index.build import match_heads
 from index.filters import Filter
-from index.gallery import Gallery, Uncertainty
+from index.gallery_contract import GalleryState
 from index.histogram import Histogram, histogram
 from index.items import Item, Modality
 from index.manifest import read_manifest
 from index.rerank import Rerank
 from index.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
+from index.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
@@ -115,10 +116,10 @@ class Described:
 
 @dataclass(frozen=True)
 class StoredPicture:
-    """The JPEG of an image, and what tells it from the one that the image may have later."""
+    """The JPEG of an image, and what tells it from the one that the image may have later; None where nothing does."""
 
     jpeg: bytes
-    version: str
+    version: str | None
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ class Engine:
         return engine
 
     @property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> GalleryState:
         """Its state at this moment."""
         return self.holding.gallery
 
@@ -226,6 +227,10 @@ class Engine:
     def fingerprint(self) -> str:
         """Of the gallery."""
         return self.gallery.fingerprint
+
+    def check(self) -> None:
+        """Raise `UnavailableError` where what the gallery lies in does not answer."""
+        self.holding.check()
 
     def close(self) -> None:
         """Finish what is queued, where no other gallery needs the model, and close the gallery."""
@@ -317,7 +322,7 @@ class Engine:
             case ImageQuery(data):
                 return await self._encode_image(data, clock)
             case ItemQuery(identifier, modality):
-                return self._encode_item(identifier, modality)
+                return await self.workers.search(self._encode_item, identifier, modality)
 
     def compact_if_due(self, wanted: Compaction) -> None:
         """Have the gallery built anew in the background, if it has many changes."""
@@ -400,7 +405,7 @@ def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | 
     return Holding.open(directory, model.fingerprint, writable)
 
 
-def find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
+def find(gallery: GalleryState, identifier: str) -> tuple[Modality, int]:
     """The modality and the row of an item; raises `UnknownItemError`."""
     found = gallery.find(identifier)
     if found is None:
@@ -410,7 +415,7 @@ def find(gallery: Gallery, identifier: str) -> tuple[Modality, int]:
     return found
 
 
-def described(gallery: Gallery, modality: Modality, rows: Sequence[int]) -> tuple[Described, ...]:
+def described(gallery: GalleryState, modality: Modality, rows: Sequence[int]) -> tuple[Described, ...]:
     """The items of rows, in their order."""
     items = gallery.items(modality, rows)
     uncertainties = gallery.uncertainties(modality, gallery.gaussians(modality, rows))

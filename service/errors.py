@@ -5,10 +5,12 @@ PenumbraError
 │   ├── ImageError, TextError
 │   ├── ChangeError         (models.errors) the gallery cannot be changed in this way
 │   │   └── UnknownIdError  it names an item that is not there
+│   ├── UnsupportedError    (models.errors) the store of the gallery cannot do this
 │   ├── LimitError          it asks for more than a limit allows
 │   ├── WrongModalityError  the item is of the other modality
 │   └── GalleryChoiceError  path and body name two galleries
 ├── LockedError             (models.errors) another process changes the gallery
+├── UnavailableError        (models.errors) the store of the gallery does not answer
 ├── UnknownItemError        there is no item of this id
 ├── UnknownGalleryError     there is no gallery of this name
 ├── UnauditedError          nobody has looked for what is odd in the gallery
@@ -48,7 +50,9 @@ from models.errors import (
     LockedError,
     PenumbraError,
     TextError,
+    UnavailableError,
     UnknownIdError,
+    UnsupportedError,
 )
 
 
@@ -176,6 +180,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     TextError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable text"),
     ImageError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Unacceptable picture"),
     LimitError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Limit exceeded"),
+    UnsupportedError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Not supported"),
     WrongModalityError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Wrong modality"),
     GalleryChoiceError: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "Two galleries named"),
     RequestValidationError: INVALID,
@@ -198,6 +203,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     RateError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", _LATER),
     OverloadedError: Kind(HTTPStatus.TOO_MANY_REQUESTS, "Overloaded", _LATER),
     DeadlineError: Kind(HTTPStatus.GATEWAY_TIMEOUT, "Deadline exceeded"),
+    UnavailableError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Store unavailable", _LATER),
     NotReadyError: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "Not ready", _LATER),
 }
 """The one table from error class to status."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from index.items import Modality
+from models.errors import UnavailableError
 from service.galleries import Galleries
 from service.swap import Outcome
 
@@ -30,8 +32,10 @@ class GalleryMetrics(Collector):
     def _items(self) -> Metric:
         family = GaugeMetricFamily("penumbra_gallery_items", "Items of a gallery.", labels=("gallery", "modality"))
         for name, served in self._galleries.served.items():
-            for modality in Modality:
-                family.add_metric((name, modality.value), served.engine.gallery.count(modality))
+            # A store that does not answer is no reason to tell nothing else.
+            with suppress(UnavailableError):
+                for modality in Modality:
+                    family.add_metric((name, modality.value), served.engine.gallery.count(modality))
         return family
 
     def _held(self) -> Metric:

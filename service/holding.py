@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Self
 
-from index.gallery import Gallery
-from index.living import LivingGallery
+from index.gallery_contract import ChangingGallery, GalleryState, OpenGallery
+from index.opening import open_for_changes, open_gallery
 from models.errors import LockedError, PenumbraError
 from service.compacting import Compactor
 from service.errors import ReadOnlyError
@@ -28,14 +28,14 @@ class Holding:
         writable: whether the right is wanted at all.
     """
 
-    def __init__(self, gallery: Gallery, model: str, writable: bool) -> None:
+    def __init__(self, gallery: OpenGallery, model: str, writable: bool) -> None:
         self.directory = gallery.directory
         self.users = 1
         self._reading = gallery
         self._model = model
         self._writable = writable
         self._refusal: str | None = None if writable else READ_ONLY
-        self._living: LivingGallery | None = None
+        self._living: ChangingGallery | None = None
         self.compactor = Compactor()
         self._taking = Lock()
         # Changes wait for the disk in a thread of their own, so that nothing that searches ever does.
@@ -48,7 +48,7 @@ class Holding:
         Raises:
             ArtifactError: it is damaged, another model's, or it is to be changed and its folder cannot be written to.
         """
-        holding = cls(Gallery.open(directory, model=model), model, writable)
+        holding = cls(open_gallery(directory, model=model), model, writable)
         try:
             holding.take()
         except BaseException:
@@ -57,12 +57,16 @@ class Holding:
         return holding
 
     @property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> GalleryState:
         """Its state at this moment."""
-        return self._reading if self._living is None else self._living.gallery
+        return self._reading.gallery if self._living is None else self._living.gallery
+
+    def check(self) -> None:
+        """Raise `UnavailableError` where what it lies in does not answer now."""
+        self._reading.check()
 
     @property
-    def living(self) -> LivingGallery | None:
+    def living(self) -> ChangingGallery | None:
         """The same with the right to change it; None while that is not had."""
         return self._living
 
@@ -76,7 +80,7 @@ class Holding:
         if not self._writable:
             raise ReadOnlyError(READ_ONLY)
 
-    def changeable(self) -> LivingGallery:
+    def changeable(self) -> ChangingGallery:
         """The gallery with the right to change it, taken now where it was another's until now.
 
         Raises:
@@ -90,9 +94,9 @@ class Holding:
                 self._living = self._taken()
             return self._living
 
-    def _taken(self) -> LivingGallery:
+    def _taken(self) -> ChangingGallery:
         try:
-            living = LivingGallery.open(self.directory, model=self._model)
+            living = open_for_changes(self.directory, model=self._model)
         except PenumbraError as error:
             self._refusal = str(error)
             raise

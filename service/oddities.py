@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from index.audit import LISTED, Audit, Hubness, Mismatch, read_audit
-from index.gallery import Gallery
+from index.gallery_contract import GalleryState
 from index.items import Item, Modality
 from models.errors import ArtifactError
 from service.engine import Described, Engine, described
@@ -120,7 +120,7 @@ def _probability(oddity: Oddity) -> float:
     return oddity.match_probability or 0.0
 
 
-def _still_there(gallery: Gallery, modality: Modality, listed: Iterable[Oddity]) -> Iterator[tuple[int, Oddity]]:
+def _still_there(gallery: GalleryState, modality: Modality, listed: Iterable[Oddity]) -> Iterator[tuple[int, Oddity]]:
     """Those whose items the gallery has, with their rows."""
     for each in listed:
         found = gallery.find(each.id)
@@ -128,7 +128,7 @@ def _still_there(gallery: Gallery, modality: Modality, listed: Iterable[Oddity])
             yield found[1], each
 
 
-def _captions(gallery: Gallery, oddity: Oddity) -> tuple[tuple[Item, float], ...]:
+def _captions(gallery: GalleryState, oddity: Oddity) -> tuple[tuple[Item, float], ...]:
     """The captions of an oddity that the gallery has."""
     found = [(gallery.find(identifier), probability) for identifier, probability in oddity.captions]
     there = [(place[1], probability) for place, probability in found if place and place[0] is Modality.TEXT]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from milvus_server import MilvusServer, running
 
 # Tests do not measure time: a busy machine must not turn them red.
 settings.register_profile("penumbra", deadline=None)
@@ -19,3 +21,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared (reference values and photographs), which is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    """A Milvus Lite server that all tests share; each takes collections of its own and leaves the server running."""
+    with running(tmp_path_factory.mktemp("milvus")) as server:
+        yield server

@@ -47,6 +47,8 @@ FORBIDDEN: Final = (
     ("cli/wrong.py", "import jinja2"),
     ("service/wrong.py", "import onnxruntime"),
     ("models/wrong.py", "import openvino"),
+    ("index/wrong.py", "import pymilvus"),
+    ("service/wrong.py", "import grpc"),
     ("penumbra_client/wrong.py", "import models"),
     ("penumbra_client/wrong.py", "import service"),
     ("penumbra_client/wrong.py", "import pydantic"),
@@ -97,6 +99,7 @@ def skeleton(folder: Path) -> Path:
     (folder / "models" / "image.py").write_text("import PIL\n")
     (folder / "models" / "runtimes" / "onnx_runtime.py").write_text("import onnxruntime\n")
     (folder / "models" / "runtimes" / "openvino_runtime.py").write_text("import openvino\n")
+    (folder / "index" / "milvus" / "connection.py").write_text("import grpc, pymilvus\n")
     (folder / "penumbra_client" / "clients.py").write_text("import httpx2\n")
     (folder / "evaluation" / "reports" / "plots.py").write_text("import matplotlib\n")
     (folder / "evaluation" / "reports" / "page.py").write_text("import jinja2\n")

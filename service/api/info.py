@@ -83,7 +83,7 @@ def _gallery(engine: Engine) -> GalleryInfo:
     manifest = engine.gallery.manifest
     return GalleryInfo(
         fingerprint=engine.fingerprint,
-        counts=dict(manifest.counts),
+        counts={modality: engine.gallery.count(modality) for modality in Modality},
         created=manifest.created,
         shortlists={modality: _shortlist(engine, modality) for modality in Modality},
         variances={modality: each.verdict for modality, each in manifest.variances.items()},

@@ -72,7 +72,7 @@ def _etag(stored: StoredPicture, side: int | None) -> str:
 def _caching(stored: StoredPicture, version: str | None, state: State) -> str:
     """How long it may be kept, and by whom: what needs a key is not for a cache that others share."""
     whose = "public" if state.settings.keys is None else "private"
-    return f"{whose}, {_LASTING if version == stored.version else _PASSING}"
+    return f"{whose}, {_LASTING if version is not None and version == stored.version else _PASSING}"
 
 
 def _matches(candidates: str, etag: str) -> bool:

@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from milvus_server import MilvusServer
 
 from cli.main import main
 from faults.subject import MODEL, build_gallery, write_corpus, write_model
@@ -187,3 +188,30 @@ def test_the_same_for_programs(home: Path, penumbra: Penumbra) -> None:
     code, told, _ = penumbra("verify", home / "gallery", "--json")
     [damage] = json.loads(told)["damages"]
     assert (code, json.loads(told)["sound"], damage["file"]) == (1, False, "text.faiss")
+
+
+# In Milvus
+
+
+def test_a_gallery_in_milvus(home: Path, penumbra: Penumbra, milvus: MilvusServer) -> None:
+    """It is built, described, changed and checked by the same commands, which say where it lies; what its store does by
+    itself, and a store that is not there, are refused in a sentence."""
+    store, there = milvus.address("commands"), home / "there"
+    build = ("build", home / MODEL, "--data", home / "corpus", "--out", there, "--store")
+    code, told, _ = penumbra(*build, store)
+    assert code == 0 and f"The gallery is in {store}, and what serves it in " in " ".join(told.split())
+    code, told, _ = penumbra("info", there, "--json")
+    facts = json.loads(told)
+    assert (facts["store"], facts["image"]["count"], facts["text"]["count"]) == (store, 3, 6)
+    assert penumbra("add", there, "--data", home / "more")[0] == 0
+    code, told, _ = penumbra("remove", there, "i1", "i2#0")
+    assert code == 0 and "The gallery has 3 images, 5 texts" in told
+    assert penumbra("verify", there)[0] == 0
+    code, _, error = penumbra("compact", there)
+    assert (code, error) == (2, "Milvus compacts what it holds by itself; there is nothing to build anew.\n")
+    (there / "image.sigmas.npy").write_bytes(b"")
+    assert penumbra("verify", there)[0] == 1
+    code, _, error = penumbra(*build, "milvus://127.0.0.1:1/none")
+    assert code == 2 and "The store milvus://127.0.0.1:1/none cannot answer now (" in error
+    code, _, error = penumbra(*build, "milvus://127.0.0.1:1/none", "--kind", "sq8")
+    assert (code, error) == (2, "A store has no shortlist of kind sq8: name one of auto, flat, hnsw\n")

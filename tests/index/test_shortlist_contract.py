@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ COPIED = 17
 RECALL = {"flat": 1.0, "sq8": 0.999, "hnsw": 0.97, "ivf_rabitq": 0.97}
 """What each kind holds of the 20 nearest of the clustered points below, at the effort below."""
 EFFORT = {"flat": Effort(), "sq8": Effort(1, 2), "hnsw": Effort(128, 2), "ivf_rabitq": Effort(16, 4)}
+
+BUILD: dict[str, Callable[[Points], Shortlist]] = {name: kind.build for name, kind in KINDS.items()}
+"""`test_milvus_contract` has more."""
 
 # On a small grid distances are exact in float32, and ties abound.
 GRID = st.integers(-2, 2).map(float)
@@ -60,7 +64,7 @@ def case(kind: str, lifted: bool) -> Case:
     means = points.means[rng.integers(0, COUNT, 40)] + 0.1 * rng.normal(size=(40, DIM)).astype(np.float32)
     # Around this one everything is equally near.
     means[0] = points.means[COPIED]
-    return Case(KINDS[kind].build(points), points, tuple(points.query(mean) for mean in means))
+    return Case(BUILD[kind](points), points, tuple(points.query(mean) for mean in means))
 
 
 def everyone(points: Points) -> Floats:
@@ -106,7 +110,7 @@ def test_values_and_order_are_exact(kind: str, lifted: bool) -> None:
 def test_equal_distances_come_by_row(kind: str) -> None:
     """Items on a grid, of which many are equally near in different places, come by row where they are."""
     means = np.random.default_rng(0).integers(-2, 3, (COUNT, 4)).astype(np.float32)
-    found = KINDS[kind].build(Points(means)).search(np.zeros(4, np.float32), 60, EFFORT[kind])
+    found = BUILD[kind](Points(means)).search(np.zeros(4, np.float32), 60, EFFORT[kind])
     assert len(set(found.values.tolist())) < 10
     assert np.lexsort((found.rows, found.values)).tolist() == list(range(60))
 
@@ -161,7 +165,7 @@ def test_nothing_to_find(kind: str, lifted: bool, tmp_path: Path) -> None:
     """A shortlist of no items finds nothing, read from its file too."""
     none = np.empty(0, np.float32)
     points = Points(np.empty((0, 4), np.float32), none if lifted else None)
-    built = KINDS[kind].build(points)
+    built = BUILD[kind](points)
     built.save(tmp_path / "index")
     for each in (built, KINDS[kind].load(tmp_path / "index", points)):
         found = each.search(points.query(np.zeros(4, np.float32)), 5, EFFORT[kind])
@@ -172,7 +176,7 @@ def test_nothing_to_find(kind: str, lifted: bool, tmp_path: Path) -> None:
 def test_a_few_items(kind: str) -> None:
     """Of three items the nearest come first, as many as there are."""
     means = np.array([[0, 0], [3, 0], [1, 0]], np.float32)
-    found = KINDS[kind].build(Points(means)).search(np.array([0.9, 0], np.float32), 5, EFFORT[kind])
+    found = BUILD[kind](Points(means)).search(np.array([0.9, 0], np.float32), 5, EFFORT[kind])
     assert found.rows.tolist() == [2, 0, 1]
 
 
@@ -196,7 +200,7 @@ def test_threads_change_nothing(kind: str, lifted: bool, tmp_path: Path) -> None
     try:
         for threads in (1, 2):
             set_threads(threads)
-            KINDS[kind].build(tried.points).save(tmp_path / "index")
+            BUILD[kind](tried.points).save(tmp_path / "index")
             files.add((tmp_path / "index").read_bytes())
             answers.append(found_by(tried, 25, EFFORT[kind]))
     finally:
@@ -221,7 +225,7 @@ def test_means_of_half_precision(kind: str) -> None:
     """Points may be stored in float16; distances are those of the stored numbers."""
     means = points_of(False).means.astype(np.float16)
     points = Points(means)
-    found = KINDS[kind].build(points).search(points.query(means[5]), 10, EFFORT[kind])
+    found = BUILD[kind](points).search(points.query(means[5]), 10, EFFORT[kind])
     assert found.values.dtype == np.float32
     np.testing.assert_allclose(
         found.values, distances(means[found.rows].astype(np.float32), means[5].astype(np.float32)), rtol=1e-5
