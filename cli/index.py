@@ -9,18 +9,19 @@ from typing import Annotated, Final
 import typer
 
 from cli import changes
-from cli.show import print_json, progress, say
+from cli.show import print_json, progress, say, together
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.build import build
 from index.describe import describe
 from index.embedding import Progress
 from index.manifest import Manifest
+from index.processes import ALONE, Processes
 from index.room import GIB
 from index.shortlist_choice import MEASURED, Wanted
 from index.storage import Storage
 from index.store_address import StoreAddress
-from index.threads import pin
+from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError
 
@@ -51,15 +52,20 @@ def build_command(
         str | None,
         typer.Option(help="Where the items go, as milvus://HOST:19530/COLLECTION; without it into the folder."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
 ) -> None:
-    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was."""
-    pin(threads)
-    address = None if store is None else StoreAddress.parse(store)
-    wanted = Wanted(kind, over, recall, memory_bytes(memory))
-    corpus = read(data, skip_bad=skip_bad)
-    part = corpus if split is None else corpus.split(split)
-    show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, address), out)
+    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was.
+
+    Started by torchrun, several processes share it; see docs/distributed.md.
+    """
+    with together() as processes:
+        address = None if store is None else StoreAddress.parse(store)
+        pin(threads or max(1, available() // processes.local_size))
+        with processes.first_ahead():
+            wanted = Wanted(kind, over, recall, memory_bytes(memory))
+            corpus = read(data, skip_bad=skip_bad)
+            part = corpus if split is None else corpus.split(split)
+        show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, processes, address), out)
 
 
 @app.command("info")
@@ -97,6 +103,7 @@ def build_gallery(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
+    processes: Processes = ALONE,
     store: StoreAddress | None = None,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
@@ -114,6 +121,7 @@ def build_gallery(
             batch=batch,
             shortlist=shortlist,
             storage=storage,
+            processes=processes,
             store=store,
             progress=report,
             tell=say,

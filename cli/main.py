@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from cli import audit, bench, compare, demo, doctor, evaluate, index, keys, model, publish, search, serve, train
+from cli.show import CONSOLE
+from index.processes import LostProcessError, SaidElsewhereError
 from models.errors import PenumbraError
 from penumbra_client import ClientError
 from training.loop import InterruptedTrainingError
@@ -53,8 +55,15 @@ def main() -> None:
     try:
         app()
     except InterruptedTrainingError as error:
-        errors.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
+        # All processes of a training stop together, and one says so.
+        if not CONSOLE.quiet:
+            errors.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
         sys.exit(INTERRUPTED)
+    except LostProcessError as error:
+        errors.print(str(error), style="yellow", soft_wrap=True, markup=False, highlight=False)
+        sys.exit(INTERRUPTED)
+    except SaidElsewhereError:
+        sys.exit(BAD_INPUT)
     except (PenumbraError, ClientError) as error:
         errors.print(str(error), style="red", soft_wrap=True, markup=False, highlight=False)
         sys.exit(BAD_INPUT)

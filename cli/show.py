@@ -27,10 +27,19 @@ from evaluation.confidence import Confidence
 from evaluation.outliers import SCORES, OutlierFigures
 from evaluation.protocols import RankingQuality
 from evaluation.sensitivity import Response, Series
+from index.processes import Processes, joined
 from models.calibration import Direction
 
 CONSOLE = Console()
 Report = Callable[[int, int], None]
+
+
+@contextmanager
+def together() -> Iterator[Processes]:
+    """Within the block, the processes that torchrun started work together, and the first alone says what is done."""
+    with joined() as processes:
+        CONSOLE.quiet = not processes.first
+        yield processes
 
 
 def say(text: str, style: str | None = None) -> None:
@@ -75,7 +84,7 @@ def progress(title: str) -> Iterator[Report]:
         TimeRemainingColumn(),
     )
     stderr = Console(stderr=True)
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+    with Progress(*columns, console=stderr, transient=True, disable=CONSOLE.quiet or not stderr.is_terminal) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -10,12 +10,13 @@ import torch
 import typer
 
 from cli.evaluate import fit_and_save
-from cli.show import percent, progress, say, say_left_out
+from cli.show import percent, progress, say, say_left_out, together
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.calibration import MIN_IMAGES
 from evaluation.protocols import embed
+from index.processes import Processes
 from index.threads import pin
 from models.encoders import Encoder
 from models.errors import ConfigError
@@ -29,27 +30,34 @@ def command(
     out: Annotated[Path, typer.Option(help="Where the model goes; must not be there yet.")],
     data: Annotated[Path | None, typer.Option(help="A collection; not needed where the config makes Scenes.")] = None,
     seed: Annotated[int | None, typer.Option(help="In place of the config's seed.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
     skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines of the collection, and list them.")] = False,
 ) -> None:
-    """Train a model. Interrupted at any moment, the same command goes on to the same result."""
-    settings = read_config(config)
-    if seed is not None:
-        settings = TrainingConfig(**{**vars(settings), "seed": seed})
+    """Train a model. Interrupted at any moment, the same command goes on to the same result.
+
+    Started by torchrun, several processes share each batch; see docs/distributed.md.
+    """
     if threads is not None:
         pin(threads)
-    corpus = _corpus(settings, data, out, skip_bad)
-    with progress("training") as report:
-        watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)
-        encoder = train(settings, corpus, out, device=_device(device), watch=watch)
-    held = splits(corpus)[1]
-    if held and encoder.config.embedding.points == 1:
-        _calibrate(encoder, held, out)
-    say(f"The model is in {out}.")
+    with together() as processes:
+        with processes.first_ahead():
+            settings = read_config(config)
+            if seed is not None:
+                settings = TrainingConfig(**{**vars(settings), "seed": seed})
+            corpus = _corpus(settings, data, out, skip_bad)
+            own = _device(device, processes)
+        with progress("training") as report:
+            watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)
+            encoder = train(settings, corpus, out, device=own, watch=watch, processes=processes)
+    if processes.first:
+        _calibrate(encoder, splits(corpus)[1], out)
+        say(f"The model is in {out}.")
 
 
 def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path) -> None:
+    if not held or encoder.config.embedding.points > 1:
+        return
     if len(held) < MIN_IMAGES:
         say(f"Not calibrated: the split val has fewer than {MIN_IMAGES} images.", "yellow")
         return
@@ -58,12 +66,18 @@ def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path) -> None:
     fit_and_save(encoder, embedded, out)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+def _device(name: str, processes: Processes) -> torch.device:
+    """A GPU is of one process alone."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name == "auto" and not gpus):
+        return torch.device("cpu")
+    if name not in ("auto", "cuda") or not gpus:
         raise ConfigError(f"there is no device {name!r} here: choose cpu or auto")
-    return torch.device(name)
+    if processes.local_size > gpus:
+        raise ConfigError(f"{processes.local_size} processes have {gpus} GPUs here: start {gpus}, or choose cpu")
+    device = torch.device("cuda", processes.local_rank)
+    torch.cuda.set_device(device)
+    return device
 
 
 def _corpus(settings: TrainingConfig, data: Path | None, out: Path, skip_bad: bool) -> Corpus:

@@ -9,7 +9,6 @@ from typing import Final
 import torch
 from numpy.random import default_rng
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 ERASED: Final = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Shares of a picture's area."""
@@ -46,6 +45,9 @@ def blur(pixels: Tensor, share: float) -> Tensor:
         pixels: [n, 3, height, width]; normalised or not is the same.
         share: of the shorter side, the standard deviation.
     """
+    # Here and not above: it takes a second, which commands that blur nothing need not wait for.
+    from torchvision.transforms.v2.functional import gaussian_blur
+
     side = min(pixels.shape[-2:])
     reach = min(ceil(3 * share * side), side - 1)
     if reach == 0:

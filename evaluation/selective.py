@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import linregress, spearmanr
+import scipy
 
 from evaluation.positives import Bools, Floats, Ints
 
@@ -132,6 +132,6 @@ def in_bins(score: Floats, figure: Floats, bins: int = BINS) -> Bins:
     if len(parts) < 2 or np.ptp(across) == 0 or np.ptp(values) == 0:
         correlation = slope = float("nan")
     else:
-        correlation = float(spearmanr(across, values).statistic)
-        slope = float(linregress(across, values).slope)
+        correlation = float(scipy.stats.spearmanr(across, values).statistic)
+        slope = float(scipy.stats.linregress(across, values).slope)
     return Bins(tuple(across.tolist()), tuple(values.tolist()), correlation, slope)

@@ -14,8 +14,8 @@ from math import isnan
 from typing import Any, Final
 
 import numpy as np
+import scipy
 import torch
-from scipy.stats import rankdata, spearmanr
 
 from evaluation.contest import Contest, Scored, contests
 from evaluation.disturbed import Disturbed
@@ -220,8 +220,8 @@ def levels_of(values: Ints, most: int = MOST_LEVELS) -> list[Ints]:
 
 def response_within(levels: Sequence[float], values: Floats) -> Response:
     """How the signals [levels, items] of the same items answer to rising levels."""
-    ranks = rankdata(values, axis=0) - (len(levels) + 1) / 2
-    steps = rankdata(levels) - (len(levels) + 1) / 2
+    ranks = scipy.stats.rankdata(values, axis=0) - (len(levels) + 1) / 2
+    steps = scipy.stats.rankdata(levels) - (len(levels) + 1) / 2
     with np.errstate(invalid="ignore"):
         each = steps @ ranks / np.sqrt(np.square(steps).sum() * np.square(ranks).sum(axis=0))
     return Response(
@@ -239,7 +239,7 @@ def response_across(levels: Ints, values: Floats, groups: Sequence[Ints]) -> Res
     return Response(
         tuple(float(values[group].mean()) for group in groups),
         tuple(float(values[group].std()) for group in groups),
-        float(spearmanr(levels, values).statistic) if varies else float("nan"),
+        float(scipy.stats.spearmanr(levels, values).statistic) if varies else float("nan"),
     )
 
 

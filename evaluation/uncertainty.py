@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+import scipy
 
 from evaluation.positives import Floats, Ints
 from models.gaussian import Gaussian
@@ -38,5 +38,5 @@ def ambiguity_correlation(sigma: Floats | None, counts: Ints) -> AmbiguityCorrel
     kept = counts > 0
     if sigma is None or min(np.ptp(sigma[kept]), np.ptp(counts[kept])) == 0:
         return AmbiguityCorrelation(float("nan"), int(kept.sum()))
-    found = spearmanr(sigma[kept], np.log(counts[kept]))
+    found = scipy.stats.spearmanr(sigma[kept], np.log(counts[kept]))
     return AmbiguityCorrelation(float(found.statistic), int(kept.sum()))

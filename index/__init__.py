@@ -14,6 +14,6 @@
 - Changes: `living` is the right to change a gallery (`lock`). A change (`changes`, made of a corpus by `additions`) is
   recorded in the `journal`, and gives a new state: one `overlay` a modality over a `shelf` of what was built, and the
   `catalogue` of items. `compaction` builds all of it anew.
-- Elsewhere: `gallery_contract` is what searches and the service know of a gallery, `opening` opens one wherever it lies,
-  at a `store_address` or in its folder; `milvus` has those that lie in Milvus.
+- Elsewhere: `gallery_contract` is what searches and the service know of a gallery, `opening` opens one wherever it
+  lies, at a `store_address` or in its folder; `milvus` has those that lie in Milvus.
 """

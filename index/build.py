@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from index.assembly import Origin, Plan, assemble, caption_ids
 from index.embedding import Embedding, Progress
 from index.items import Modality
 from index.lock import locked
-from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters
+from index.manifest import MANIFEST, SCHEMA, LeftOut, Manifest, Parameters, read_manifest
 from index.milvus.upload import upload, wanted_in_store
+from index.processes import ALONE, Processes
 from index.retriever import ANSWERS
 from index.room import require_disk
 from index.shards import workspace
@@ -40,6 +42,7 @@ def build(
     batch: int = 64,
     shortlist: Wanted = MEASURED,
     storage: Storage | None = None,
+    processes: Processes = ALONE,
     store: StoreAddress | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
@@ -59,6 +62,8 @@ def build(
             the calibrated ones where it has them.
         storage: how Gaussians are stored; without it each modality has the smallest that changes no match probability
             by more than 0.001.
+        processes: that build it together. Each encodes batches of its own, and the first one makes the gallery of all,
+            with the same bytes as one would alone. `out` must be the same folder for all.
         store: where its items go; without it they stay in the folder.
         progress: called after every batch.
         tell: told, in sentences, what takes long after the last batch.
@@ -67,6 +72,7 @@ def build(
         CorpusError: an image cannot be read, or two items would have the same id.
         ArtifactError: `out` holds something else than a gallery, or is being built by another process, or cannot be
             written, or the model gives numbers that are not finite.
+        LostProcessError: another process has ended too early; finished batches stay.
         LockedError: another process changes the gallery that is there, and would lose its changes.
         ConfigError: the model embeds an item as several points, a kind of shortlist cannot be built of so few items, or
             there is too little memory or disk, and nothing has been done yet; or the storage that was asked for changes
@@ -74,30 +80,37 @@ def build(
             gallery.
         UnavailableError: the store does not answer; what is encoded is kept.
     """
-    _require_one_embedding(model)
     out = out.resolve()
-    _require_replaceable(out)
-    _require_distinct_ids(corpus)
-    wanted = shortlist if store is None else wanted_in_store(shortlist, _items(corpus), model.encoder.config.embed_dim)
-    plan = _plan(model, corpus, out, Parameters(batch, wanted, THUMBNAIL_SIDE, storage))
-    origin = Origin(
-        os.path.relpath(model.directory.resolve(), out),
-        model.fingerprint,
-        corpus.fingerprint,
-        model.encoder.config.embed_dim,
-    )
-    with writing(out), workspace(out, _shards_depend_on(origin, plan.parameters)) as space, locked(out):
-        embedding = Embedding(model, space, plan.parameters, progress)
+    with writing(out), ExitStack() as held:
+        with processes.first_ahead():
+            _require_one_embedding(model)
+            _require_replaceable(out)
+            _require_distinct_ids(corpus)
+            dim = model.encoder.config.embed_dim
+            wanted = shortlist if store is None else wanted_in_store(shortlist, _items(corpus), dim)
+            plan = _plan(model, corpus, out, Parameters(batch, wanted, THUMBNAIL_SIDE, storage))
+            origin = _origin(model, corpus, out)
+            space = held.enter_context(workspace(out, _shards_depend_on(origin, plan.parameters), processes))
+            if processes.first:
+                held.enter_context(locked(out))
+        embedding = Embedding(model, space, plan.parameters, progress, processes)
         entries, left_out = embedding.images(corpus, skip_bad)
         embedding.captions(entries)
-        finished = _empty_folder(space.directory / "gallery")
-        shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
-        manifest = assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
-        if store is not None:
-            built, finished = finished, _empty_folder(space.directory / "folder")
-            manifest = upload(built, store, finished, tell)
-        publish(finished, out)
-    return manifest
+        if processes.first:
+            finished = _empty_folder(space.directory / "gallery")
+            shards = (partial(embedding.shards, Modality.IMAGE), partial(embedding.shards, Modality.TEXT))
+            assemble(finished, origin, plan, entries, *shards, (*_skipped(corpus), *left_out), tell)
+            if store is not None:
+                built, finished = finished, _empty_folder(space.directory / "folder")
+                upload(built, store, finished, tell)
+            publish(finished, out)
+        processes.wait()
+    return read_manifest(out)
+
+
+def _origin(model: LoadedModel, corpus: Corpus, out: Path) -> Origin:
+    place = os.path.relpath(model.directory.resolve(), out)
+    return Origin(place, model.fingerprint, corpus.fingerprint, model.encoder.config.embed_dim)
 
 
 def _plan(model: LoadedModel, corpus: Corpus, out: Path, parameters: Parameters) -> Plan:

@@ -1,4 +1,4 @@
-"""A corpus encoded batch by batch, with loader threads ahead of the encoder."""
+"""A corpus encoded batch by batch, with loader threads ahead of the encoder; processes take turns at the batches."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from corpus.manifest import Corpus, Entry
 from index.items import Modality
 from index.loading import LoadedPicture, load_batches
 from index.manifest import LeftOut, Parameters
+from index.processes import ALONE, Processes
 from index.shards import Shard, Workspace
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError, CorpusError
@@ -26,7 +27,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a build is: `done` of `total` items of a modality, and how many a second since it was (re)started."""
+    """How far a build is: `done` of this process's `total` items of a modality, and how many a second since it was
+    (re)started.
+    """
 
     modality: Modality
     done: int
@@ -35,25 +38,32 @@ class Progress:
 
 
 class Embedding:
-    """Encodes batch after batch into the shards of a workspace, but for those finished before.
+    """Encodes this process's batches into the shards of a workspace, but for those finished before.
 
     Args:
         model: the encoder is used on the device where it is.
         space: where the shards are.
         parameters: how many are encoded at once, and the size of stored pictures.
         progress: called after every batch.
+        processes: that share the batches.
     """
 
     def __init__(
-        self, model: LoadedModel, space: Workspace, parameters: Parameters, progress: Callable[[Progress], None]
+        self,
+        model: LoadedModel,
+        space: Workspace,
+        parameters: Parameters,
+        progress: Callable[[Progress], None],
+        processes: Processes = ALONE,
     ) -> None:
         self._model = model
         self._space = space
         self._parameters = parameters
+        self._processes = processes
         self._progress = progress
 
     def images(self, corpus: Corpus, skip_bad: bool) -> tuple[list[Entry], list[LeftOut]]:
-        """Encode all images; returns the entries whose image could be read, and what was left out."""
+        """Encode all images, with the others; returns the entries whose image could be read, and what was left out."""
         batches = _batches(corpus.entries, self._parameters.batch)
         with closing(self._encoded_pictures(batches)) as encoded:
             self._finish(Modality.IMAGE, batches, _refusing(encoded, skip_bad))
@@ -81,8 +91,8 @@ class Embedding:
             number += 1
 
     def _finish(self, modality: Modality, batches: Sequence[Sequence[Any]], encoded: Iterator[Shard]) -> None:
-        """Write the shards that are missing, which `encoded` yields in their order."""
-        total = sum(map(len, batches))
+        """Write this process's missing shards, which `encoded` yields in their order, and wait for the others."""
+        total = sum(len(batches[number]) for number in self._own(batches))
         missing = self._missing(modality, batches)
         before = done = total - sum(len(batches[number]) for number in missing)
         started = perf_counter()
@@ -91,9 +101,14 @@ class Embedding:
             self._space.write(modality, number, shard)
             done += len(batches[number])
             self._progress(Progress(modality, done, total, (done - before) / (perf_counter() - started)))
+        self._processes.wait()
+
+    def _own(self, batches: Sequence[object]) -> range:
+        # In turn, and not in one piece each: what an interruption leaves is then shared, too.
+        return range(self._processes.rank, len(batches), self._processes.size)
 
     def _missing(self, modality: Modality, batches: Sequence[object]) -> list[int]:
-        return [number for number in range(len(batches)) if not self._space.has(modality, number)]
+        return [number for number in self._own(batches) if not self._space.has(modality, number)]
 
     def _encoded_pictures(self, batches: Sequence[Sequence[Entry]]) -> Generator[Shard, None, None]:
         missing = (batches[number] for number in self._missing(Modality.IMAGE, batches))

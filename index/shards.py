@@ -2,30 +2,33 @@
 
 A build works in a folder beside its target, of a name that is the same every time. Each batch becomes one file there, a
 shard, written aside, forced to the disk and renamed: the shards that exist are the journal of what is finished.
+
+Several processes may work there, each on other batches.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import torch
 
 from index.items import Modality
 from index.manifest import LeftOut
+from index.processes import ALONE, Processes
 from models.artifact import sync, write_json
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 
 PLAN: Final = "plan.json"
+LOCK: Final = "lock"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,37 +94,37 @@ class Workspace:
 
 
 @contextmanager
-def workspace(target: Path, plan: Mapping[str, Any]) -> Iterator[Workspace]:
+def workspace(target: Path, plan: Mapping[str, Any], processes: Processes = ALONE) -> Iterator[Workspace]:
     """The folder in which `target` is being built; what is in it stays unless `plan` is another one.
 
-    It is removed when the block ends without an error.
+    It is removed when the block ends without an error. The first of several processes has to be in before the others.
 
     Raises:
-        ArtifactError: another process is building the same target.
+        ArtifactError: somebody else is building the same target.
     """
     directory = target.with_name(f".{target.name}.building")
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory, target):
-        if _read_plan(directory) != plan:
+    with (directory / LOCK).open("a") as file:
+        _lock(file, fcntl.LOCK_EX if processes.first else fcntl.LOCK_SH, target)
+        if processes.first and _read_plan(directory) != plan:
             _empty(directory)
             write_json(directory / PLAN, plan)
+        if processes.first and not processes.alone:
+            _lock(file, fcntl.LOCK_SH, target)
         yield Workspace(directory)
-        shutil.rmtree(directory)
+        if processes.first:
+            shutil.rmtree(directory)
 
 
-@contextmanager
-def _locked(directory: Path, target: Path) -> Iterator[None]:
-    # The lock is on the folder and goes with the process: nothing is left behind by one that was killed.
-    handle = os.open(directory, os.O_RDONLY)
+def _lock(file: IO[str], kind: int, target: Path) -> None:
+    # It goes with the process: nothing is left behind by one that was killed. Shared by those who build together, it
+    # keeps a next build out until the last of them has ended.
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise ArtifactError(
             f"{target} is being built by another process: wait for it, or name another folder"
         ) from error
-    finally:
-        os.close(handle)
 
 
 def _read_plan(directory: Path) -> Any:
@@ -135,5 +138,5 @@ def _empty(directory: Path) -> None:
     for path in directory.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        else:
+        elif path.name != LOCK:
             path.unlink()

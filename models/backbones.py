@@ -6,11 +6,12 @@ from collections import OrderedDict
 from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from models.errors import ConfigError, WeightsError
 
+# torchvision is imported where a network is made: it loads torch's compiler, and commands that need no network start
+# in a third less time without.
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 
@@ -29,7 +30,9 @@ def resnet_features(name: str, stages: int = 4) -> nn.Sequential:
         raise ConfigError(
             f"backbone {name!r} with {stages} stages: choose one of {', '.join(RESNETS)} and 1 to 4 stages"
         )
-    network = torchvision.models.get_model(name, weights=None)
+    from torchvision.models import get_model
+
+    network = get_model(name, weights=None)
     kept = ["conv1", "bn1", "relu", "maxpool", *(f"layer{i + 1}" for i in range(stages))]
     return nn.Sequential(OrderedDict((part, getattr(network, part)) for part in kept))
 
@@ -46,7 +49,9 @@ def load_imagenet(features: nn.Sequential, name: str) -> None:
     Raises:
         WeightsError: they are not in the cache and cannot be fetched.
     """
-    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
+    from torchvision.models import get_model_weights
+
+    weights = get_model_weights(name).IMAGENET1K_V1
     try:
         state = weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:

@@ -77,7 +77,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Encoding:
         """Encode normalised pixels [n, 3, height, width] of any height and width."""
-        return self.heads(self.cnn(pixels).float())
+        return self.heads(self.cnn(pixels).to(self.fc.weight.dtype))
 
     def heads(self, features: Tensor) -> Encoding:
         """What feature maps [n, width, h, w] come to."""

@@ -1,4 +1,7 @@
-"""Batches of image-caption pairs, each a function of the seed, the epoch and the step alone."""
+"""Batches of image-caption pairs, each a function of the seed, the epoch and the step alone.
+
+Where several processes share a batch, each makes its part of it, to the same rows that one would make alone.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ import numpy as np
 import torch
 from numpy.random import Generator, default_rng
 from torch import Tensor
-from torchvision.transforms.v2.functional import resized_crop
 
 from corpus.manifest import Entry
+from index.processes import ALONE, Processes
 from models.errors import ConfigError, CorpusError
 from models.image import IMAGENET_MEAN, Framing, Pixels, decode, shorter_side
 from models.text import Vocabulary
 from models.text import batch as pad
 from training.config import DataConfig
 
-# Decoded pictures are kept up to this many bytes; what does not fit is decoded anew each time.
+# Decoded pictures are kept up to this many bytes on a machine; what does not fit is decoded anew each time.
 CACHE_BYTES = 6 << 30
 
 
@@ -28,7 +31,8 @@ CACHE_BYTES = 6 << 30
 class Batch:
     """Pixels uint8 [n, side, side, 3], word ids [n · k, length] and their lengths [n · k]; k captions each, in order.
 
-    `matches` is bool [n, n · k]: which captions match which image.
+    `matches` is bool [N, N · k]: which captions match which image in the whole batch, of which these n are the part of
+    one process, from row `first` on.
 
     The pixels are normalised where they are used: a thread that makes batches should not start torch's own threads.
     """
@@ -37,6 +41,7 @@ class Batch:
     ids: Tensor
     lengths: Tensor
     matches: Tensor
+    first: int
 
 
 class PairSource:
@@ -48,6 +53,7 @@ class PairSource:
         framing: of the model.
         config: what a batch is made of.
         seed: with the epoch and the step it decides everything.
+        processes: that share each batch.
 
     Raises:
         CorpusError: there are no captions to learn from.
@@ -55,13 +61,19 @@ class PairSource:
     """
 
     def __init__(
-        self, entries: Sequence[Entry], vocabulary: Vocabulary, framing: Framing, config: DataConfig, seed: int
+        self,
+        entries: Sequence[Entry],
+        vocabulary: Vocabulary,
+        framing: Framing,
+        config: DataConfig,
+        seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         self.entries = [entry for entry in entries if entry.captions]
         if not self.entries:
             raise CorpusError("there is no image with a caption to train on: name a collection with captions")
         self.captions = [[vocabulary.encode(text) for text in entry.captions] for entry in self.entries]
-        self.framing, self.config, self.seed = framing, config, seed
+        self.framing, self.config, self.seed, self.processes = framing, config, seed, processes
         # Large enough that the smallest crop is not enlarged, which would blur it.
         self._sharp = math.ceil(framing.resized / math.sqrt(config.crop_area))
         self.classes = _classes(self.entries) if config.per_class else None
@@ -71,14 +83,20 @@ class PairSource:
         self._cache: dict[int, Pixels] = {}
         self._cached_bytes = 0
 
-    def plan(self, epoch: int, size: int) -> list[list[int]]:
-        """The rows of each batch of an epoch: as many in all as there are images, `per_class` of a class at most."""
+    def plan(self, epoch: int, size: int) -> Sequence[Sequence[int]]:
+        """The rows of each batch of an epoch: as many in all as there are images, `per_class` of a class at most.
+
+        Raises:
+            ConfigError: a batch has not one row for each process.
+        """
         rng = default_rng([self.seed, 1, epoch])
         if self.classes is None:
-            order = rng.permutation(len(self.entries)).tolist()
-            size = min(size, len(order))
-            return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
-        return _some_of_a_class(self.classes, size, self.config.per_class, rng)
+            plan = _whole_batches(rng.permutation(len(self.entries)).tolist(), size)
+        else:
+            plan = _some_of_a_class(self.classes, size, self.config.per_class, rng)
+        if len(plan[0]) < self.processes.size:
+            raise ConfigError(f"a batch of {len(plan[0])} images is too small for {self.processes.size} processes")
+        return plan
 
     def batches(self, plan: Sequence[Sequence[int]], epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of a plan from number `first` on, made two ahead in threads of their own."""
@@ -90,15 +108,16 @@ class PairSource:
                 yield waiting.pop(0).result()
 
     def make(self, rows: Sequence[int], epoch: int) -> Batch:
-        """One batch; every row draws from a generator of its own, so threads cannot change it."""
+        """This process's part of a batch; every row draws from a generator of its own, whoever makes it and when."""
+        part = self.processes.part(len(rows))
         pictures, captions = [], []
-        for row in rows:
+        for row in rows[part]:
             rng = default_rng([self.seed, 2, epoch, row])
             choices = self.captions[row]
             for _ in range(self.config.captions):
                 captions.append(drop_words(choices[rng.integers(len(choices))], self.config.word_drop, rng))
             pictures.append(augment(self._picture(row), self.framing.side, self.config, rng))
-        return Batch(np.stack(pictures), *pad(captions), self._matches(rows))
+        return Batch(np.stack(pictures), *pad(captions), self._matches(rows), part.start)
 
     def _matches(self, rows: Sequence[int]) -> Tensor:
         """bool [n, n · k]: an image matches its own captions, or those of its class."""
@@ -113,7 +132,7 @@ class PairSource:
             return kept
         whole = decode(self.entries[row].image.read_bytes())
         picture = shorter_side(whole, max(self.framing.resized, min(self._sharp, *whole.size)))
-        if self._cached_bytes + picture.nbytes <= CACHE_BYTES:
+        if self._cached_bytes + picture.nbytes <= CACHE_BYTES // self.processes.local_size:
             self._cached_bytes += picture.nbytes
             self._cache[row] = picture
         return picture
@@ -127,6 +146,12 @@ def _classes(entries: Sequence[Entry]) -> list[list[int]] | None:
     for row, entry in enumerate(entries):
         rows.setdefault(str(entry.label), []).append(row)
     return list(rows.values())
+
+
+def _whole_batches(order: list[int], size: int) -> list[list[int]]:
+    """Rows in batches of `size`, without the rest; all of them where there are fewer."""
+    size = min(size, len(order))
+    return [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
 
 
 def _some_of_a_class(classes: Sequence[Sequence[int]], size: int, each: int, rng: Generator) -> list[list[int]]:
@@ -159,6 +184,9 @@ def augment(picture: Pixels, side: int, config: DataConfig, rng: Generator) -> P
     if (height, width) == (side, side):
         pixels = picture[top : top + side, left : left + side].copy()
     else:
+        # Here and not above: it takes a second, which other commands need not wait for.
+        from torchvision.transforms.v2.functional import resized_crop
+
         planes = torch.from_numpy(picture).permute(2, 0, 1)
         cut = resized_crop(planes, top, left, height, width, [side, side], antialias=True)
         pixels = cut.permute(1, 2, 0).contiguous().numpy()

@@ -12,6 +12,7 @@ from torch import nn
 
 from corpus.manifest import Corpus, Entry
 from corpus.splits import hold_out
+from index.processes import ALONE, Processes
 from models import checkpoint
 from models.artifact import nan_as_null
 from models.backbones import load_imagenet
@@ -27,28 +28,38 @@ HELD_OUT = 0.1
 
 
 def train(
-    config: TrainingConfig, corpus: Corpus, out: Path, *, device: torch.device, watch: Watch | None = None
+    config: TrainingConfig,
+    corpus: Corpus,
+    out: Path,
+    *,
+    device: torch.device,
+    watch: Watch | None = None,
+    processes: Processes = ALONE,
 ) -> Encoder:
     """Train a model on the split `train` (or everything), watch it on `val`, and write it to `out`.
 
-    A run that was interrupted goes on where it was.
+    A run that was interrupted goes on where it was, with as many processes as before or others.
 
     Raises:
         ConfigError: there is a finished model at `out` already.
         InterruptedTrainingError: stopped on request, ready to go on.
     """
-    if (out / checkpoint.CONFIG).exists():
-        raise ConfigError(f"{out} holds a finished model already: name another --out, or delete it to train anew")
-    training, validation = splits(corpus)
-    encoder = initial_encoder(config, training)
-    source = PairSource(training, encoder.vocabulary, config.model.framing, config.data, config.seed)
-    run = Run.start(encoder, config, device)
+    with processes.first_ahead():
+        if (out / checkpoint.CONFIG).exists():
+            raise ConfigError(f"{out} holds a finished model already: name another --out, or delete it to train anew")
+        training, validation = splits(corpus)
+        encoder = initial_encoder(config, training)
+        source = PairSource(training, encoder.vocabulary, config.model.framing, config.data, config.seed, processes)
+        run = Run.start(encoder, config, device, processes)
     folder = out.with_name(f".{out.name}.training")
     fit(run, source, validation, folder, corpus.fingerprint, watch)
     encoder.match = run.objective.head
-    checkpoint.save(encoder.cpu(), out, record(run, corpus))
-    shutil.rmtree(folder)
-    return encoder.eval()
+    encoder.cpu().eval()
+    if processes.first:
+        checkpoint.save(encoder, out, record(run, corpus))
+        shutil.rmtree(folder)
+    processes.wait()
+    return encoder
 
 
 def splits(corpus: Corpus) -> tuple[Sequence[Entry], Sequence[Entry]]:
