@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import NamedTemporaryFile
 from typing import Final
 
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from evaluation.machine import machine
-from service.app import create_app
-from service.settings import Settings
+from load.server import serving
 
 QUERY: Final = "a large red star at night"
 VITALS: Final = """() => new Promise(resolve => {
@@ -44,7 +39,8 @@ def main() -> None:
     parser.add_argument("gallery", type=Path)
     parser.add_argument("--runs", type=int, default=15)
     given = parser.parse_args()
-    with _served(given.gallery) as address, sync_playwright() as playwright:
+    with NamedTemporaryFile() as log, serving(given.gallery, Path(log.name)) as server, sync_playwright() as playwright:
+        address = f"http://127.0.0.1:{server.port}"
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         runs = [_run(browser, address) for _ in range(given.runs + 1)][1:]
         browser.close()
@@ -83,21 +79,6 @@ def _search(page: Page) -> dict[str, float]:
         "last letter to first result, ms (300 of them waiting)": 1000 * (listed - began),
         "last letter to first picture, ms": 1000 * (time.perf_counter() - began),
     }
-
-
-@contextmanager
-def _served(gallery: Path) -> Iterator[str]:
-    door = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(Settings(gallery=gallery)), log_config=None))
-    thread = threading.Thread(target=server.run, args=([door],))
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 if __name__ == "__main__":
