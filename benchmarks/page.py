@@ -54,7 +54,7 @@ def _run(browser: Browser, address: str) -> dict[str, float]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#text")
+    page.wait_for_selector(".chip")
     vitals, sizes = page.evaluate(VITALS), page.evaluate(SIZES)
     own = [size for path, size in sizes if path == "/" or path.startswith("/static/")]
     told = {
@@ -72,7 +72,8 @@ def _run(browser: Browser, address: str) -> dict[str, float]:
 def _search(page: Page) -> dict[str, float]:
     page.get_by_role("searchbox").fill(QUERY)
     began = time.perf_counter()
-    page.wait_for_selector(".card .shot img")
+    # Asked at every frame; a selector is looked for at growing intervals.
+    page.wait_for_function("() => document.querySelector('.card .shot img')")
     listed = time.perf_counter()
     page.wait_for_function("() => document.querySelector('.card img')?.complete")
     return {
