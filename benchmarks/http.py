@@ -146,7 +146,9 @@ def _load(subject: Subject, port: int, server: int, path: Path, clients: int) ->
     count = subject.count if clients > 1 else subject.count // 2
     command = [sys.executable, "-m", "benchmarks.load", str(port), str(clients), str(count), str(path)]
     before = _processor_seconds(server)
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise RuntimeError(f"{clients} clients were not all answered: {done.stderr.strip().splitlines()[-1]}")
     result: dict[str, Any] = json.loads(done.stdout)
     result["server_seconds"] = _processor_seconds(server) - before
     return result
