@@ -77,6 +77,9 @@ def run(port: int, clients: int, count: int, requests: list[bytes]) -> dict[str,
                 if sent < count:
                     key.data.ask(requests[sent % len(requests)])
                     sent += 1
+                else:
+                    # The server hangs up on who asks nothing more, while others still wait for their answers.
+                    selector.unregister(key.fileobj)
     return {
         "seconds": time.perf_counter() - wall,
         "client_seconds": time.process_time() - processor,
