@@ -1,12 +1,10 @@
 // The gallery itself: by uncertainty, and what is odd about it.
 
 import { byUncertainty, histogram, oddities, pictureOf, Problem } from "./api.js";
-import { fromItem } from "./address.js";
+import { card, listOf } from "./cards.js";
 import { drawn, element } from "./dom.js";
-import { glyph } from "./glyph.js";
 import { picture } from "./pictures.js";
 import { date, number, percent, precise, say } from "./say.js";
-import { vagueness } from "./results.js";
 
 const PAGE = 24;
 
@@ -116,23 +114,7 @@ function range({ edges }, at, onChange) {
   );
 }
 
-function entry(item, ...more) {
-  const isText = item.modality === "text";
-  const inside = isText ? item.text : picture(item.image_url, say("pictureOf", { id: item.id }), 200);
-  const link = element(
-    "a",
-    { class: isText ? "said" : "shot", href: fromItem(item), "data-go": true, title: say("searchFrom") },
-    inside,
-  );
-  const numbers = element(
-    "span",
-    { class: "numbers" },
-    element("b", {}, `σ ${precise(item.uncertainty.sigma)}`),
-    vagueness(item.uncertainty, item.modality),
-  );
-  const about = element("span", { class: "about" }, glyph(null, item.uncertainty.percentile), numbers);
-  return element("li", { class: isText ? "card text" : "card" }, link, about, ...more);
-}
+const entry = (item, ...more) => card(item, { figure: element("b", {}, `σ ${precise(item.uncertainty.sigma)}`), more });
 
 const fits = (probability) => element("p", { class: "help" }, say("fits", { percent: percent(probability) }));
 
@@ -177,7 +159,7 @@ function help(at, page) {
 }
 
 function pageOf(at, first, signal, onProblem) {
-  const list = element("ol", { class: at.modality === "text" ? "results texts" : "results" }, ...first.entries);
+  const list = listOf(at.modality, first.entries);
   const more = element(
     "button",
     {

@@ -4,7 +4,7 @@ import { fromText } from "./address.js";
 import { element, styled } from "./dom.js";
 import { pictureOf } from "./api.js";
 import { picture } from "./pictures.js";
-import { percentile as toldPercentile, precise, say, share } from "./say.js";
+import { place, precise, say, share } from "./say.js";
 
 /** Below it a change of σ is not worth a word: one per cent. */
 const LEAST_CHANGE = 0.01;
@@ -49,7 +49,7 @@ function findings(words) {
 function meter(uncertainty, modality) {
   const { sigma, percentile } = uncertainty;
   if (percentile === null) return element("p", {}, say("querySigmaPlain", { sigma: precise(sigma) }));
-  const label = say("querySigma", { percent: toldPercentile(percentile), kind: say(`kind_${modality}`) });
+  const label = say("querySigma", { percent: place(percentile), kind: say(`kind_${modality}`) });
   const needle = styled(element("i", {}), { left: `${percentile}%` });
   const scale = element(
     "span",

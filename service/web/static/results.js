@@ -1,17 +1,8 @@
 // The results: what each is worth, and the line below which they are no matches.
 
-import { fromItem } from "./address.js";
+import { card, listOf } from "./cards.js";
 import { element, styled } from "./dom.js";
-import { glyph } from "./glyph.js";
-import { picture } from "./pictures.js";
-import { number, percent, percentile as toldPercentile, precise, say, share } from "./say.js";
-
-/** How vague an item is, in words; the explanation is its title. */
-export function vagueness({ sigma, percentile }, modality) {
-  if (percentile === null) return element("small", {}, `σ ${precise(sigma)}`);
-  const values = { sigma: precise(sigma), percent: toldPercentile(percentile), kind: say(`kind_${modality}`) };
-  return element("small", { title: say("sigmaHelp", values) }, say("vaguer", values));
-}
+import { number, percent, say, share } from "./say.js";
 
 /** A standard error in percentage points, which is never said to be none. */
 export const points = (error) => (error < 0.0005 ? `<${number(0.1, 1)}` : number(100 * error, 1));
@@ -36,36 +27,14 @@ export function grouped({ results }) {
   return [...groups.values()];
 }
 
-function card({ hit, same }, onWhy) {
-  const isText = hit.modality === "text";
-  const described = isText ? hit.text : say("pictureOf", { id: hit.id });
-  const inside = isText ? hit.text : picture(hit.image_url, described, 200);
+function resultCard({ hit, same }, onWhy) {
   const again = same > 1 ? element("span", { class: "same" }, ` ${say("same", { n: same })}`) : null;
-  const link = element(
-    "a",
-    { class: isText ? "said" : "shot", href: fromItem(hit), "data-go": true, title: say("searchFrom") },
-    inside,
-    again,
-  );
-  const numbers = element("span", { class: "numbers" }, worth(hit), vagueness(hit.uncertainty, hit.modality));
   const why = element(
     "button",
     { type: "button", class: "plain", "aria-label": say("whyOf", { id: hit.id }), onclick: () => onWhy(hit) },
     say("why"),
   );
-  const about = element(
-    "span",
-    { class: "about" },
-    glyph(hit.match_probability, hit.uncertainty.percentile),
-    numbers,
-    why,
-  );
-  return element(
-    "li",
-    { class: isText ? "card text" : "card", "data-probability": hit.match_probability },
-    link,
-    about,
-  );
+  return card(hit, { figure: worth(hit), probability: hit.match_probability, again, action: why });
 }
 
 /** Above this share of the items that got a probability, others would have had a good one too. */
@@ -97,10 +66,11 @@ export function refusal(found) {
 }
 
 /** The list of these groups. */
-export function listed(groups, onWhy) {
-  const isTexts = groups[0]?.hit.modality === "text";
-  return element("ol", { class: isTexts ? "results texts" : "results" }, ...groups.map((group) => card(group, onWhy)));
-}
+export const listed = (groups, onWhy) =>
+  listOf(
+    groups[0]?.hit.modality,
+    groups.map((group) => resultCard(group, onWhy)),
+  );
 
 /** Fade what is below a threshold (0 to 1), and draw the line where `shown` is a list. */
 export function divide(shown, threshold) {

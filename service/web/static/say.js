@@ -26,7 +26,7 @@ export const number = (value, digits = 0) =>
 export const precise = (value) => new Intl.NumberFormat(language, { maximumSignificantDigits: 3 }).format(value);
 
 /** A place among 100, rounded down: nothing is vaguer than all. */
-export const percentile = (value) => share(Math.floor(value) / 100);
+export const place = (value) => share(Math.floor(value) / 100);
 
 export const share = (value) => new Intl.NumberFormat(language, { style: "percent" }).format(value);
 

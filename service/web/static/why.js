@@ -23,9 +23,7 @@ function onPicture(seen, source, alt, branch) {
   const frame = element("div", { class: "seen" }, element("img", { src: source, alt }));
   const weights = seen?.[branch];
   if (weights && seen.grid) {
-    const { left, top, width, height } = seen.area;
-    const place = { left, top, width, height };
-    const styles = Object.fromEntries(Object.entries(place).map(([name, value]) => [name, `${100 * value}%`]));
+    const styles = Object.fromEntries(Object.entries(seen.area).map(([name, value]) => [name, `${100 * value}%`]));
     frame.append(styled(heat(weights, seen.grid, probed(branch)), styles));
   }
   return frame;
