@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,13 @@ def test_pictures_come_as_typing_pauses(open_page: Open) -> None:
     """A sentence typed letter by letter is asked for once, when it rests, without Enter; the address then has it."""
     page = open_page()
     sent = searches(page)
+    # The page's own clock: a busy machine types slowly.
+    page.clock.install()
+    page.clock.pause_at(datetime.now() + timedelta(hours=1))
     page.get_by_role("searchbox").press_sequentially("something red", delay=10)
+    page.clock.run_for(299)
+    assert not sent
+    page.clock.run_for(2)
     expect(page.get_by_role("listitem").filter(has=page.locator("img")).first).to_be_visible()
     assert len(sent) == 1 and "something red" in sent[0]
     assert "text=something+red" in page.url
@@ -190,6 +197,24 @@ def test_more_results_come_on_demand(open_page: Open) -> None:
     expect(page.locator(".card .shot").nth(24)).to_be_focused()
     told = page.locator(".card").evaluate_all("all => all.map(each => Number(each.dataset.probability))")
     assert told == sorted(told, reverse=True)
+
+
+def test_a_shared_search_knows_the_servers_limits(open_page: Open) -> None:
+    """However late the server tells of itself, a linked search offers more and asks for all captions."""
+    page = open_page()
+    sent = searches(page)
+
+    def late(route: Any) -> None:
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/info", late)
+    page.goto(page.url.rstrip("/") + ASKED)
+    expect(page.get_by_role("button", name="More")).to_be_visible()
+    identifier = page.locator(".card").first.locator("button").get_attribute("aria-label") or ""
+    page.goto(re.sub(r"/\?.*", f"/?image_id={identifier[4:-1]}", page.url))
+    expect(page.locator(".card.text").first).to_be_visible()
+    assert "200" in sent[-1]
 
 
 def test_the_plane_shows_query_and_results(open_page: Open) -> None:

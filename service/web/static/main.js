@@ -86,6 +86,8 @@ async function showSearch(at, signal, over, count = PAGE) {
   const question = questionAt(at);
   if (!question) return showStart(signal, over);
   if ("image" in question && !question.image) return showLost();
+  // Its limits are needed for what is asked, and for whether there is more.
+  await server.known;
   const found = await search(question, optionsFor(at, question, count), signal);
   over();
   byId("start").hidden = true;
