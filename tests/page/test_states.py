@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 from opening import Open
 from playwright.sync_api import Page, Route, expect
@@ -55,8 +56,14 @@ def test_slowness_is_said(open_page: Open) -> None:
     page = open_page()
     held: list[Route] = []
     page.route(SEARCH, lambda route: held.append(route))
+    expect(page.locator(".chip").first).to_be_visible()
+    # The page's own clock: a busy machine looks too late.
+    page.clock.install()
+    page.clock.pause_at(datetime.now() + timedelta(hours=1))
     page.get_by_role("searchbox").fill("something red")
+    page.clock.run_for(1_000)
     expect(page.locator("#status")).to_have_text("Searching…")
+    page.clock.run_for(3_000)
     expect(page.locator("#status")).to_contain_text("Still searching")
     held[0].continue_()
     expect(page.locator("#status")).to_contain_text("results")
