@@ -15,6 +15,11 @@ from typing import Final, TypeVar
 import torch
 import torch.distributed as dist
 
+# Its functions have, as their default, the group that exists when it is imported, and hold it for ever. Torch imports
+# it late, with its optimisers: a group that exists by then outlives `joined`, and its threads sometimes abort the
+# process as it ends.
+import torch.distributed.nn.functional
+
 from models.errors import PenumbraError
 
 T = TypeVar("T")

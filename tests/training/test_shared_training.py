@@ -158,8 +158,32 @@ def test_folders_that_are_not_shared_are_noticed(scenes: Corpus, tmp_path: Path)
     """Processes that find different states, as on machines without a common folder, do not train."""
     assert len(curve(scenes.split("train").entries, tmp_path / "1", ALONE, 1)) == 1
     for code, _, errors in together(UNTIL.replace("CHOICE", "1 + processes.rank"), [scenes.root, tmp_path, 2]):
-        assert code == 1
+        assert code == 1, errors
         assert "with a folder that they share" in errors
+
+
+THREADS = """
+import os, torch
+from index.processes import joined
+def threads():
+    return len(os.listdir("/proc/self/task"))
+before = threads()
+with joined() as processes:
+    weight = torch.zeros(1, requires_grad=True)
+    torch.optim.AdamW([weight])
+    processes.wait()
+    print(threads() - before, end=" ")
+print(threads() - before)
+"""
+
+
+def test_no_thread_of_the_connections_outlives_them() -> None:
+    """Where the process ends by itself while one of them lives, torch may abort it, whatever its exit code would be."""
+    for code, output, errors in together(THREADS, []):
+        assert code == 0, errors
+        within, after = map(int, output.split())
+        assert within > 0
+        assert after == 0
 
 
 @given(count=st.integers(0, 500), size=st.integers(1, 16))
