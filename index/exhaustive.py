@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from index.allowed import Allowed
+from index.giving_up import go_on
 from index.points import Points
 from index.ranking import Best, Floats, Ranking, Rows
 from index.storage import BLOCK, Gaussians
@@ -29,18 +30,24 @@ def probability_blocks(queries: Gaussian, items: Gaussians, head: MatchHead) -> 
         a row, and the probabilities [q, up to `BLOCK`] of the items from there on.
     """
     for start, block in items.blocks():
+        go_on()
         yield start, closed_form(queries, block, head)
 
 
 def every_probability(query: Gaussian, items: Gaussians, head: MatchHead, allowed: Allowed | None = None) -> Tensor:
     """Match probabilities [n] of one query, Gaussian [dim], and all items, or all that may answer, in their order."""
     if allowed is not None:
-        blocks = (closed_form(query[None], items.take(rows), head)[0] for rows in allowed.blocks(BLOCK))
-        return torch.cat([torch.empty(0), *blocks])
+        return torch.cat([torch.empty(0), *_allowed_probabilities(query, items, head, allowed)])
     found = torch.empty(len(items))
     for start, block in probability_blocks(query[None], items, head):
         found[start : start + block.shape[1]] = block[0]
     return found
+
+
+def _allowed_probabilities(query: Gaussian, items: Gaussians, head: MatchHead, allowed: Allowed) -> Iterator[Tensor]:
+    for rows in allowed.blocks(BLOCK):
+        go_on()
+        yield closed_form(query[None], items.take(rows), head)[0]
 
 
 def most_probable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -14,9 +15,12 @@ import numpy as np
 from index.allowed import Mask
 from index.fields import ID
 from index.filters import Comparison, Condition, OneOf, Within
+from index.giving_up import go_on, is_given_up
 from index.items import Modality, open_immutable
 from index.ranking import Rows
 
+_STEPS: Final = 100_000
+"""Instructions of SQLite's machine, some milliseconds, between two looks at whether anybody waits."""
 KEPT: Final = 16
 """Conditions whose answers are kept, a byte a row each."""
 
@@ -50,6 +54,7 @@ class FieldIndex:
         self._counts = counts
         self._lock = threading.Lock()
         self._connection = open_immutable(path)
+        self._connection.set_progress_handler(is_given_up, _STEPS)
         self._close = weakref.finalize(self, self._connection.close)
         self.holding = lru_cache(maxsize=KEPT)(self._holding)
 
@@ -82,7 +87,12 @@ class FieldIndex:
 
     def _rows(self, query: str, given: Sequence[Any]) -> list[Any]:
         with self._lock:
-            return self._connection.execute(query, given).fetchall()
+            try:
+                return self._connection.execute(query, given).fetchall()
+            except sqlite3.OperationalError:
+                # What the progress handler ends.
+                go_on()
+                raise
 
 
 def _clause(column: str, condition: Condition) -> Clause:

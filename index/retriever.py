@@ -15,6 +15,7 @@ import torch
 from index.exhaustive import every_probability, most_probable
 from index.filters import Filter
 from index.gallery_contract import GalleryState, Searched
+from index.giving_up import go_on
 from index.items import Item, Modality
 from index.no_match import Findings, NoMatch, Standing, no_match
 from index.projection import Projection, project
@@ -254,7 +255,7 @@ class _Candidates:
 
 
 class _Clock:
-    """Times the stages of one search, in milliseconds."""
+    """Times the stages of one search, in milliseconds; between two of them a search may be given up."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
@@ -265,6 +266,7 @@ class _Clock:
         now = perf_counter()
         self.laps[stage] = 1000 * (now - self._last)
         self._last = now
+        go_on()
 
 
 def _allowed(gallery: GalleryState, modality: Modality, wanted: Filter | None, clock: _Clock) -> Any:

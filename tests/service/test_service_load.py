@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 from torch import Tensor
 
+from index.giving_up import GivenUpError, go_on
 from index.items import Modality
 from models.gaussian import Gaussian
 from service.app import create_app
@@ -92,6 +93,29 @@ def test_deadline(settings: Settings) -> None:
             assert (late.status_code, late.headers["content-type"]) == (504, "application/problem+json")
             assert "0.2 seconds" in late.json()["detail"]
             assert engine.admission.count == 0
+        assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+
+
+def test_a_late_search_ends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has begun is told that its caller was answered 504, and gives its thread back."""
+    app = create_app(limited(settings, deadline_seconds=0.2))
+    engine, ended = app.state.service.engine, Event()
+
+    def search(*asked: object) -> None:
+        try:
+            for _ in range(2_000):
+                go_on()
+                time.sleep(0.005)
+        except GivenUpError:
+            ended.set()
+            raise
+
+    with TestClient(app) as client:
+        until(lambda: app.state.service.ready)
+        with monkeypatch.context() as during:
+            during.setattr(engine._retriever, "search", search)
+            assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 504
+            assert ended.wait(5)
         assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
 
 
