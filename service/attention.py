@@ -28,7 +28,7 @@ async def attend(engine: Engine, query: Query, clock: Clock) -> Attended:
         InputError, UnknownItemError: the query is not acceptable, or names no item.
         OverloadedError, DeadlineError: there is no room for it, or no time.
     """
-    async with engine.admitted():
+    async with engine.admitted("attention"):
         with clock.time("attention"):
             match query:
                 case TextQuery(text):

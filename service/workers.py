@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from index import threads as numbers
-from service.batching import Admission
+from service.admission import Admission
 from service.encoding import Encodings
 from service.settings import Settings
 
@@ -32,7 +32,7 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
-        self.admission = Admission(limits.queue, limits.lasting_queue, limits.burst_seconds)
+        self.admission = Admission(limits.queue, limits.first_queue, limits.slowdown)
         self.pools: Mapping[str, int] = {}
         self._threads = settings.threads
         self._pin()

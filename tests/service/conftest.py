@@ -98,7 +98,7 @@ def link(own: Path, another: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def settings(gallery: Path) -> Settings:
     """Of a server with small limits, so that they can be reached."""
-    limits = Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40, lasting_queue=40)
+    limits = Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40, first_queue=40, slowdown=1e9)
     return Settings(gallery=gallery, threads=1, limits=limits, hosts=("testserver", "here"))
 
 

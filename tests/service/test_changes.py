@@ -286,7 +286,7 @@ def test_changes_do_not_pile_up(changing: Settings, monkeypatch: pytest.MonkeyPa
         really(living, identifiers)
 
     monkeypatch.setattr(LivingGallery, "remove", slow)
-    app = create_app(changing.model_copy(update={"limits": Limits(queue=2, lasting_queue=2)}))
+    app = create_app(changing.model_copy(update={"limits": Limits(queue=2)}))
     with TestClient(app) as client:
         for identifier in ("plain", "noise-1"):
             late = client.delete(f"/items/{identifier}", headers={"X-Deadline-Ms": "50"})

@@ -21,9 +21,7 @@ from torch import Tensor
 from index.items import Modality
 from models.gaussian import Gaussian
 from service.app import create_app
-from service.batching import Admission
 from service.engine import Engine
-from service.errors import OverloadedError
 from service.settings import Limits, Settings
 
 
@@ -157,13 +155,3 @@ def test_request_ids(client: TestClient) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "a-1"}).headers["X-Request-ID"] == "a-1"
     made = {client.get("/healthz", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] for _ in range(2)}
     assert len(made) == 2 and "a b" not in made
-
-
-def test_admission_gives_places_back() -> None:
-    """A place is given back after an error too, and no more are given than there are."""
-    admission = Admission(1, 1, 1.0)
-    with pytest.raises(KeyError), admission():
-        raise KeyError
-    with admission(), pytest.raises(OverloadedError), admission():
-        pass
-    assert admission.count == 0
