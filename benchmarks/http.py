@@ -36,9 +36,9 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.machine import machine, save
-from index.build import build
-from index.gallery import Gallery
-from index.retriever import Retriever, SearchOptions
+from index.building.build import build
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever, SearchOptions
 from index.threads import available, pin
 from models import checkpoint
 from models.calibration import Direction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from index.manifest import MANIFEST
+from index.files.manifest import MANIFEST
 from models.checkpoint import CONFIG
 
 

@@ -15,8 +15,8 @@ from cli.index import build_gallery, show_build
 from cli.show import progress, say
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.audit import read_audit
-from index.gallery import Gallery
+from index.exploring.audit import read_audit
+from index.local.gallery import Gallery
 from models import checkpoint
 from models.errors import ArtifactError
 from penumbra_client import Client, ClientError

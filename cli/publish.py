@@ -10,8 +10,8 @@ import typer
 from cli.completion import galleries
 from cli.server import connect
 from cli.show import say
-from index.gallery import Gallery
-from index.publish import point, publish
+from index.lifecycle.publish import point, publish
+from index.local.gallery import Gallery
 from models.errors import ArtifactError, ConfigError
 from penumbra_client import ClientError, ConflictError, ProblemError
 

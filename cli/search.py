@@ -17,8 +17,8 @@ from cli.local import LocalGallery
 from cli.pictures import can_show_pictures
 from cli.server import connect
 from cli.show import CONSOLE, print_json
-from index.filter_form import read
-from index.rerank import Rerank
+from index.filters.form import read
+from index.searching.rerank import Rerank
 from models.errors import ConfigError
 from penumbra_client import Client, SearchAnswer, SearchOptions
 

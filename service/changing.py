@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from index.changes import Addition
-from index.gallery_contract import ChangingGallery
+from index.changes.change import Addition
 from index.items import Item, Modality
+from index.searching.contract import ChangingGallery
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.image import frame, normalise, thumbnail
@@ -30,7 +30,7 @@ class NewItems:
 
 
 async def encode(engine: Engine, new: NewItems) -> tuple[Addition, ...]:
-    """The items with their Gaussians, as `index.build` would make them.
+    """The items with their Gaussians, as `index.building.build` would make them.
 
     Raises:
         ReadOnlyError: the server does not change galleries.

@@ -14,15 +14,15 @@ from typing import Any, Final, Self
 import numpy as np
 from torch import Tensor
 
-from index.build import match_heads
-from index.filters import Filter
-from index.gallery_contract import GalleryState
-from index.histogram import Histogram, histogram
+from index.building.build import match_heads
+from index.exploring.histogram import Histogram, histogram
+from index.files.manifest import read_manifest
+from index.filters.conditions import Filter
 from index.items import Item, Modality
-from index.manifest import read_manifest
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
-from index.uncertainty import Uncertainty
+from index.searching.contract import GalleryState
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
+from index.searching.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
+from index.exploring.more_specific import captions_of, more_specific
 from index.items import Modality
-from index.more_specific import captions_of, more_specific
-from index.uncertainty import Uncertainty
+from index.searching.uncertainty import Uncertainty
 from models.gaussian import concatenate
 from models.text import TextLimits, check, spans
 from service.engine import Clock, Described, EncodedQuery, Engine, described

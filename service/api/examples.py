@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi.openapi.models import Example
 from pydantic import BaseModel
 
-from index.filter_form import EXAMPLE
+from index.filters.form import EXAMPLE
 
 _SURE: Final = {
     "sigma": 0.041213,

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from index import field_index
 from index.allowed import Allowed
-from index.exhaustive import every_probability
-from index.filter_form import parse
-from index.gallery import Gallery
+from index.filters import field_index
+from index.filters.form import parse
+from index.gaussians.exhaustive import every_probability
+from index.gaussians.storage import BLOCK, StoredGaussians
 from index.giving_up import GivenUpError, go_on, is_given_up, until
 from index.items import Modality
-from index.retriever import Retriever, SearchOptions
-from index.storage import BLOCK, StoredGaussians
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever, SearchOptions
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead

@@ -13,8 +13,8 @@ import torch
 from fastapi.testclient import TestClient
 
 from corpus.read import read
-from index.build import build
-from index.publish import point
+from index.building.build import build
+from index.lifecycle.publish import point
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing, encode_png

@@ -16,10 +16,10 @@ from conftest import IDS, noise_png
 from fastapi.testclient import TestClient
 from test_service_load import until
 
-from index.changes import Addition
-from index.gallery import Gallery
-from index.living import LivingGallery
-from index.lock import locked
+from index.changes.change import Addition
+from index.changes.lock import locked
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
 from models.artifact import publish
 from models.errors import ArtifactError
 from service.app import create_app
