@@ -244,12 +244,12 @@ class Engine:
             InputError, UnknownItemError: the query is not acceptable, or names no item.
             OverloadedError, DeadlineError: there is no room for it, or no time.
         """
-        async with self.admitted(_kind(query, options)):
+        async with self.admitted(kind_of(query, options)):
             return await self._answer(query, options, clock)
 
     async def encode(self, query: Query, clock: Clock) -> EncodedQuery:
         """The Gaussian and the uncertainty of a query; raises what `search` raises."""
-        async with self.admitted(_kind(query)):
+        async with self.admitted(kind_of(query)):
             return await self._encode(query, clock)
 
     def best(self, query: EncodedQuery, count: int) -> tuple[Hit, ...]:
@@ -397,7 +397,7 @@ class Engine:
         return found
 
 
-def _kind(query: Query, options: SearchOptions | None = None) -> Hashable:
+def kind_of(query: Query, options: SearchOptions | None = None) -> Hashable:
     """The same for queries that take about equally long: sizes count by their number of binary digits."""
     match query:
         case TextQuery(text):
