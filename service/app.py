@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Departures)
     app.add_middleware(Deadlines)
     app.add_middleware(Patience, seconds=limits.body_seconds)
-    app.add_middleware(Gate, limits=limits, is_full=lambda: state.engine.admission.full)
+    app.add_middleware(Gate, limits=limits, admission=opened.workers.admission)
     _guard(app, settings)
     app.add_middleware(RequestContext, metrics=state.metrics, tracer=state.tracer)
     return app
@@ -98,9 +98,15 @@ def _guard(app: FastAPI, settings: Settings) -> None:
         )
 
 
-def _door(state: State) -> Door:
+def door_of(state: State) -> Door:
     """Turns queries away without a line in the log; they are counted like those that the application refuses."""
-    return Door(lambda: state.engine.admission.full, lambda: state.metrics.request("ANY", "turned away", 429, 0))
+    admission = state.galleries.workers.admission
+
+    def refused() -> None:
+        admission.refuse()
+        state.metrics.request("ANY", "turned away", 429, 0)
+
+    return Door(lambda: admission.full, refused)
 
 
 def serve(settings: Settings) -> None:
@@ -119,7 +125,7 @@ def serve(settings: Settings) -> None:
                 host=settings.host,
                 port=settings.port,
                 log_config=configuration(),
-                http=connection(settings.limits, _door(app.state.service)),
+                http=connection(settings.limits, door_of(app.state.service)),
                 server_header=False,
                 # Nothing here depends on whom a proxy says that it asks for.
                 proxy_headers=False,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.admission import Admission
 from service.errors import HeadTooLargeError, OverloadedError, problem
 from service.paths import PROBES, takes_place
 from service.settings import Limits
@@ -17,11 +16,11 @@ class Gate:
     Args:
         app: what is behind.
         limits: of heads and of requests.
-        is_full: whether one more query would be refused; asked for what takes a place among them.
+        admission: of queries; asked for what takes a place among them.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, is_full: Callable[[], bool]) -> None:
-        self._app, self._limits, self._is_full = app, limits, is_full
+    def __init__(self, app: ASGIApp, limits: Limits, admission: Admission) -> None:
+        self._app, self._limits, self._admission = app, limits, admission
         self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,5 +53,5 @@ class Gate:
     def _check_room(self, method: str, path: str) -> None:
         if self._inside >= self._limits.requests:
             raise OverloadedError(f"The server has {self._inside} requests on their way; try again in a second.")
-        if takes_place(method, path) and self._is_full():
-            raise OverloadedError("The server has as many queries on their way as it takes; try again in a second.")
+        if takes_place(method, path) and self._admission.full:
+            raise self._admission.refuse()

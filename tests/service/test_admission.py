@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 from service.admission import LEAST, Admission
 from service.errors import OverloadedError
 
+CROWD = 30
+"""So many are refused in a round."""
+
 
 class Simulated:
     """A server on which one query alone takes a second, and so many at once each take `share(count)` seconds.
 
-    Those who ask come in rounds: as many as find room, all of which are answered before the next come.
+    Those who ask come in rounds: as many as find room, all of which are answered before the next come. In a crowd there
+    are more of them, who are refused.
     """
 
     def __init__(self, admission: Admission, now: list[float]) -> None:
@@ -28,12 +32,14 @@ class Simulated:
         with self.admission(kind):
             yield
 
-    def round(self, share: float, most: int = 10**9, kind: str = "text") -> int:
+    def round(self, share: float, most: int = 10**9, kind: str = "text", refused: int = 0) -> int:
         """Everybody who finds room; each takes 1 + `share` × the number of others. How many there were."""
         places: list[AbstractContextManager[None]] = []
         while not self.admission.full and len(places) < most:
             places.append(self.inside(kind))
             places[-1].__enter__()
+        for _ in range(refused):
+            self.admission.refuse()
         self.now[0] += 1 + share * (len(places) - 1)
         for place in places:
             place.__exit__(None, None, None)
@@ -53,7 +59,7 @@ def test_as_many_as_do_not_make_each_other_slow(share: float) -> None:
     """
     server = simulated()
     server.round(share, most=1)
-    found = [server.round(share) for _ in range(400)][-100:]
+    found = [server.round(share, refused=CROWD) for _ in range(400)][-100:]
     right = min(max(1 + 1 / share, LEAST), 64)
     assert 0.8 * right - 1 <= min(found) <= max(found) <= 1.1 * right + 1
 
@@ -72,11 +78,34 @@ def test_places_come_back() -> None:
     server = simulated()
     server.round(0, most=1)
     for _ in range(100):
-        server.round(5.0)
+        server.round(5.0, refused=CROWD)
     assert server.admission.limit == LEAST
     for _ in range(200):
-        server.round(0)
+        server.round(0, refused=CROWD)
     assert server.admission.limit == 64
+
+
+def test_a_few_would_rather_wait() -> None:
+    """Where nobody is refused, eight callers who make each other slow are let in, and after a crowd they are again."""
+    server = simulated(first=8)
+    server.round(5.0, most=1)
+    assert [server.round(5.0, most=8) for _ in range(100)] == [8] * 100
+    for _ in range(100):
+        server.round(5.0, refused=CROWD)
+    assert server.admission.limit == LEAST
+    for _ in range(100):
+        server.round(5.0, most=8)
+    assert server.admission.limit == 8
+
+
+def test_now_and_then_one_too_many_is_no_crowd() -> None:
+    """One refused for every eight that are let in takes no places away; one for every one does."""
+    server = simulated(first=8)
+    server.round(5.0, most=1)
+    assert [server.round(5.0, most=8, refused=1) for _ in range(100)] == [8] * 100
+    for _ in range(100):
+        server.round(5.0, refused=8)
+    assert server.admission.limit < 8
 
 
 def test_places_that_are_not_used_do_not_grow() -> None:
@@ -96,10 +125,10 @@ def test_kinds_are_judged_apart() -> None:
             server.now[0] += 0.1
         server.round(0, most=1, kind="long")
     for _ in range(20):
-        server.round(0, kind="long")
+        server.round(0, kind="long", refused=CROWD)
     assert server.admission.limit > 8
     before = server.admission.limit
-    server.round(0, kind="fast")
+    server.round(0, kind="fast", refused=CROWD)
     assert server.admission.limit < before
 
 
@@ -111,7 +140,7 @@ def test_one_long_query_alone_does_not_change_what_is_usual() -> None:
     with server.inside():
         server.now[0] += 1000
     for _ in range(100):
-        server.round(2.0)
+        server.round(2.0, refused=CROWD)
     assert server.admission.limit == LEAST
 
 
@@ -121,7 +150,7 @@ def test_a_server_that_is_never_left_alone_learns_too() -> None:
     with server.inside(), server.inside():
         server.now[0] += 1
     for _ in range(100):
-        server.round(5.0)
+        server.round(5.0, refused=CROWD)
     assert server.admission.limit == LEAST
 
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import noise_png
 from fastapi.testclient import TestClient
 
 import service.encoding
+from models import checkpoint
+from models.attention_maps import AttentionMaps
 from models.checkpoint import LoadedModel
 from models.image import encode_png
 from models.runtimes.choose import Equipped, equip
 from models.runtimes.runtime import Network, RuntimeEncoder
+from models.text import batch
 from service.app import create_app
 from service.settings import Settings
 
@@ -30,6 +34,20 @@ def test_of_a_text(client: TestClient) -> None:
         assert sum(found[branch]) == pytest.approx(1, abs=1e-5)
         assert 0 < found["marks"][branch] < 1
     assert response.headers["Server-Timing"].startswith("attention;dur=")
+
+
+def test_each_branch_says_its_own(client: TestClient, settings: Settings) -> None:
+    """What is told of the mean branch and of the variance branch is what the model's own maps have for each."""
+    encoder = checkpoint.load(settings.gallery.parent / "model").encoder
+    with torch.inference_mode():
+        maps = AttentionMaps.of(encoder.text(*batch([encoder.vocabulary.encode("a red star")])))
+    found = client.get("/attention", params={"text": "a red star"}).json()
+    for branch, weights in (("mean", maps.mean), ("variance", maps.variance)):
+        assert weights is not None
+        marks = float(weights[0] + weights[-1])
+        assert found["marks"][branch] == pytest.approx(marks, abs=2e-6)
+        assert found[branch] == pytest.approx((weights[1:-1] / (1 - marks)).tolist(), abs=2e-6)
+    assert found["mean"] != found["variance"]
 
 
 def test_of_an_upload(client: TestClient) -> None:

@@ -91,16 +91,18 @@ def test_pages_follow_each_other(audited: TestClient) -> None:
 
 
 def test_what_went_is_left_out(audited: TestClient) -> None:
-    """An image, a caption, and an id that another kind of item has now; the audit is no longer of this gallery."""
+    """Images and captions, and ids that another kind of item has now; the audit is no longer of this gallery."""
     audited.delete("/items/plain")
     audited.delete("/items/noise-1%230")
     audited.delete("/items/noise-2")
     audited.post("/items", json={"items": [{"id": "noise-2", "text": "a ring"}]})
+    audited.delete("/items/noise-3%230")
+    assert audited.post("/items", files={"image": noise_png(91)}, data={"id": "noise-3#0"}).status_code == 201
     found = ask(audited, "mismatched")
     assert (found["current"], found["total"]) == (False, 10)
     shown = {each["item"]["id"]: [own["id"] for own in each["captions"]] for each in found["items"]}
     assert set(shown) == set(IDS) - {"plain", "noise-2"}
-    assert shown["noise-1"] == ["noise-1#1"]
+    assert (shown["noise-1"], shown["noise-3"]) == (["noise-1#1"], ["noise-3#1"])
     assert not {"plain#0", "noise-1#0", "noise-2"} & {
         each["item"]["id"] for kind in ("mismatched", "hubs") for each in ask(audited, kind, modality="text")["items"]
     }

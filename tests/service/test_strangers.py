@@ -22,7 +22,7 @@ from starlette.types import Message
 from test_service_load import busy, limited, until
 
 from index.items import Modality
-from service.app import create_app
+from service.app import create_app, door_of
 from service.connections import Door, connection, is_whole_query
 from service.patience import Patience
 from service.settings import Limits, Settings
@@ -230,6 +230,17 @@ def test_queries_are_turned_away_at_the_door() -> None:
     assert len(refused) == 2
 
 
+def test_who_is_turned_away_is_counted(settings: Settings) -> None:
+    """In the metrics, and for how many places there should be."""
+    app = create_app(settings)
+    with TestClient(app) as client:
+        door_of(app.state.service).refused()
+        assert (
+            'penumbra_requests_total{method="ANY",route="turned away",status="429"} 1.0' in client.get("/metrics").text
+        )
+        assert app.state.service.engine.admission.refused > 0
+
+
 def test_connections_have_a_limit() -> None:
     """One more than the limit is 429 with Retry-After at once, and when one is closed there is room again."""
     with listening(Limits(connections=3)) as port:
@@ -334,6 +345,7 @@ def test_a_full_server_reads_no_body(settings: Settings) -> None:
             waiting = threads.submit(client.get, "/uncertainty", params={"text": "a"})
             until(lambda: app.state.service.engine.admission.count == 1)
             assert client.post("/search/text-to-image", content=b"no JSON").status_code == 429
+            assert app.state.service.engine.admission.refused > 0
         assert waiting.result().status_code == 200
 
 
