@@ -1,4 +1,4 @@
-"""The values that options offer; the packages below have them as enumerations, with torch or pydantic beside them."""
+"""The values that options offer. The packages below have them as enumerations, in modules that take time to load."""
 
 from __future__ import annotations
 
