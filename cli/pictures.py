@@ -28,7 +28,7 @@ def half_blocks(picture: bytes, pixels: int = 16) -> Text:
     Raises:
         ImageError: it is no picture.
     """
-    # Only here: what decodes pictures takes time to load, and few terminals show any.
+    # Only here: what decodes pictures takes time to load, and not every answer shows any.
     from models.image import decode, shorter_side
 
     rows = shorter_side(decode(picture), pixels).tolist()

@@ -155,7 +155,7 @@ def test_compare_shows_and_writes_the_seeds_together(reported: tuple[Path, str],
 
 def test_only_reports_load_what_draws() -> None:
     """No other command pays for matplotlib, and the service never loads it."""
-    loads = "import sys, cli.main, service.app; sys.exit('matplotlib' in sys.modules)"
+    loads = "import sys, cli.evaluate, cli.compare, service.app; sys.exit('matplotlib' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", loads], env=environment).returncode == 0
 

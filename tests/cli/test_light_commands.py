@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from cli import completion
@@ -21,6 +23,7 @@ from index.manifest import MANIFEST
 from index.rerank import Rerank
 from index.storage import Storage
 from models.checkpoint import CONFIG
+from models.image import encode_png
 from models.runtimes.runtime import EXPORTED, Runtime
 from penumbra_client import Fingerprints, Hit, Query, SearchAnswer, Uncertainty
 from service.keys import Scope
@@ -74,9 +77,11 @@ def test_the_version_is_light() -> None:
     assert fresh(COMMAND, "--version") == ("0.1.0\n", set())
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("penumbra ind", "index"), ("penumbra search cl", "cli/")])
-def test_completion_is_light(typed: str, offered: str) -> None:
+@pytest.mark.parametrize(("typed", "offered"), [("penumbra ind", "index"), ("penumbra search sh", "shoes/")])
+def test_completion_is_light(typed: str, offered: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every TAB waits for it; of commands and of folders."""
+    (tmp_path / "shoes").mkdir()
+    monkeypatch.chdir(tmp_path)
     last = str(typed.count(" "))
     asked = {"_PENUMBRA_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": last}
     shown, loaded = fresh(COMMAND, **asked)
@@ -84,7 +89,7 @@ def test_completion_is_light(typed: str, offered: str) -> None:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Answers every search with the same."""
+    """Answers every search with the same, and has one picture."""
 
     answer = SearchAnswer(
         query=Query("text", "a star", None, (), Uncertainty(0.25, -1.0, 2.0, 93.6)),
@@ -99,12 +104,19 @@ class Server(BaseHTTPRequestHandler):
     )
 
     def do_POST(self) -> None:
-        """One search."""
+        """A search."""
         self.rfile.read(int(self.headers["content-length"]))
+        self._send("application/json", json.dumps(asdict(self.answer)).encode())
+
+    def do_GET(self) -> None:
+        """A picture."""
+        self._send("image/png", encode_png(np.full((32, 32, 3), 200, np.uint8)))
+
+    def _send(self, kind: str, body: bytes) -> None:
         self.send_response(200)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.end_headers()
-        self.wfile.write(json.dumps(asdict(self.answer)).encode())
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -129,6 +141,14 @@ def test_asking_a_server_is_light(address: str) -> None:
     )
     assert json.loads(shown) == json.loads(json.dumps(asdict(Server.answer)))
     assert loaded == set()
+
+
+def test_pictures_of_a_server_need_no_torch(address: str) -> None:
+    """Where a terminal shows them, what decodes them is loaded, and nothing else."""
+    terminal = {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color"}
+    shown, loaded = fresh(COMMAND, "search", "--server", address, "--text", "a star", **terminal)
+    assert "▀" in shown
+    assert loaded == {"numpy", "PIL"}
 
 
 def test_choices_are_those_of_the_packages() -> None:
