@@ -24,8 +24,8 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.machine import machine, save
-from index.build import build
-from index.embedding import Progress
+from index.building.build import build
+from index.building.embedding import Progress
 from index.items import Modality
 from index.threads import available, pin
 from models import checkpoint

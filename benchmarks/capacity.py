@@ -23,14 +23,14 @@ import numpy as np
 from benchmarks.queueing import Times, arrivals, measure, simulate, sustained
 from benchmarks.synthetic import HEAD, Collection, write_gallery
 from evaluation.machine import save
-from index.gallery import Gallery
-from index.gallery_contract import Searched
 from index.items import Modality
+from index.local.gallery import Gallery
+from index.milvus.address import StoreAddress
 from index.milvus.connection import Collection as Stored
 from index.milvus.gallery import MilvusGallery
 from index.milvus.upload import upload
-from index.retriever import Retriever, SearchOptions
-from index.store_address import StoreAddress
+from index.searching.contract import Searched
+from index.searching.retriever import Retriever, SearchOptions
 from index.threads import pin
 from models.calibration import Direction
 from models.errors import UnavailableError

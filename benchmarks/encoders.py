@@ -18,10 +18,10 @@ from rich.table import Table
 from benchmarks.untrained import resnet50
 from cli.demo import SHIPPED_MODEL
 from evaluation.machine import save
-from index.gallery import Gallery
 from index.items import Modality
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions, SearchResult
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions, SearchResult
 from models import checkpoint
 from models.calibration import Direction
 from models.encoders import Encoder

@@ -21,14 +21,14 @@ import torch
 from rich.console import Console
 
 from benchmarks.synthetic import HEAD, Collection, write_gallery
-from index.filter_form import parse
-from index.filters import Filter
-from index.gallery import Gallery
+from index.filters.conditions import Filter
+from index.filters.form import parse
+from index.gaussians.storage import Storage
 from index.items import Modality
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions
-from index.shortlist import KINDS, set_threads
-from index.storage import Storage
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions
+from index.shortlists.kinds import KINDS, set_threads
 from models.calibration import Direction
 from models.gaussian import Gaussian
 

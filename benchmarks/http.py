@@ -36,9 +36,9 @@ from corpus.manifest import Corpus
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.machine import machine, save
-from index.build import build
-from index.gallery import Gallery
-from index.retriever import Retriever, SearchOptions
+from index.building.build import build
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever, SearchOptions
 from index.threads import available, pin
 from models import checkpoint
 from models.calibration import Direction
@@ -192,7 +192,7 @@ def serving(gallery: Path) -> Iterator[tuple[int, int]]:
     program = "from cli.main import main; main()"
     command = [sys.executable, "-c", program, "serve", str(gallery), "--port", str(port)]
     # 64 clients that never pause are what is measured, not an overload.
-    queues = {"PENUMBRA_LIMITS__QUEUE": "128", "PENUMBRA_LIMITS__LASTING_QUEUE": "128"}
+    queues = {"PENUMBRA_LIMITS__FIRST_QUEUE": "64", "PENUMBRA_LIMITS__SLOWDOWN": "1e9"}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **queues}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

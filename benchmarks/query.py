@@ -8,9 +8,9 @@ from cli.demo import SHIPPED_MODEL
 from corpus.read import read
 from corpus.scenes.generate import write
 from evaluation.latency import WARM_UP, QueryTimes, query_times
-from index.build import build
-from index.gallery import Gallery
-from index.retriever import Retriever
+from index.building.build import build
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever
 from models import checkpoint
 
 ITEMS, QUERIES = 5_000, 500

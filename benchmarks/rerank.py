@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from index.rerank import Rerank, match_probabilities
+from index.searching.rerank import Rerank, match_probabilities
 from models.gaussian import Gaussian
 from models.match import DISTANCE_EPSILON, MatchHead, Noise, sampled
 from models.runtimes.timing import milliseconds

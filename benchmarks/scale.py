@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from index.shortlist import KINDS
+from index.shortlists.kinds import KINDS
 
 SIZES = (10_000, 100_000, 1_000_000)
 

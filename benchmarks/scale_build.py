@@ -15,9 +15,9 @@ import torch
 from benchmarks.scale import Case
 from benchmarks.synthetic import Collection, write_gallery
 from evaluation.machine import resident
+from index.gaussians.storage import Storage
 from index.items import Modality
-from index.shortlist import set_threads
-from index.storage import Storage
+from index.shortlists.kinds import set_threads
 
 
 @contextmanager

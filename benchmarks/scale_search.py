@@ -13,11 +13,11 @@ import torch
 from benchmarks.scale import Case
 from benchmarks.synthetic import HEAD
 from evaluation.machine import percentiles, resident
-from index.gallery import Gallery
 from index.items import Modality
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions, SearchResult
-from index.shortlist import set_threads
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions, SearchResult
+from index.shortlists.kinds import set_threads
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.runtimes.timing import milliseconds

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from index.gaussians.points import Points
+from index.gaussians.storage import Storage, stored
 from index.items import Modality
-from index.points import Points
-from index.shortlist import KINDS, set_threads
-from index.shortlist_choice import Choice, Wanted
-from index.shortlist_tuning import Asking, make
-from index.storage import Storage, stored
+from index.shortlists.choice import Choice, Wanted
+from index.shortlists.kinds import KINDS, set_threads
+from index.shortlists.tuning import Asking, make
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm
 

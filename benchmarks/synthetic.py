@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from corpus.manifest import Entry
-from index.assembly import Origin, Plan, assemble
+from index.building.assembly import Origin, Plan, assemble
+from index.files.manifest import Manifest, Parameters
+from index.files.shards import Shard
+from index.gaussians.storage import Storage
 from index.items import Modality
-from index.manifest import Manifest, Parameters
-from index.shards import Shard
-from index.shortlist_choice import MEASURED, Wanted, choose
-from index.storage import Storage
+from index.shortlists.choice import MEASURED, Wanted, choose
 from models.artifact import staged
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from cli.show import print_json, progress, say
-from index.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
-from index.build import match_heads
-from index.gallery import Gallery
+from index.building.build import match_heads
+from index.exploring.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
+from index.files.manifest import read_manifest
 from index.items import Modality
-from index.manifest import read_manifest
+from index.local.gallery import Gallery
 from index.threads import pin
 from models import checkpoint
 

@@ -11,11 +11,11 @@ from rich.table import Table
 from cli.show import CONSOLE, print_json, progress, say
 from evaluation.latency import QueryTimes, query_times
 from evaluation.machine import machine, resident, save
-from index.gallery import Gallery
+from index.files.manifest import read_manifest
 from index.items import Modality
-from index.manifest import read_manifest
-from index.rerank import Rerank
-from index.retriever import Retriever
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever
 from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError

@@ -11,17 +11,17 @@ import typer
 from cli.exit_codes import UNWELL
 from cli.show import print_json, progress, say, say_left_out, warn
 from corpus.read import read
-from index.additions import encode_corpus
-from index.build import match_heads
-from index.changes import Addition
-from index.embedding import Progress
-from index.gallery_contract import ChangingGallery
+from index.building.additions import encode_corpus
+from index.building.build import match_heads
+from index.building.embedding import Progress
+from index.changes.change import Addition
+from index.files.manifest import read_manifest
 from index.items import Modality
-from index.manifest import read_manifest
-from index.opening import open_for_changes
+from index.lifecycle.opening import open_for_changes
+from index.lifecycle.verify import Verification, verify
 from index.room import amount
+from index.searching.contract import ChangingGallery
 from index.threads import pin
-from index.verify import Verification, verify
 from models import checkpoint
 from models.checkpoint import LoadedModel
 

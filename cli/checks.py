@@ -20,12 +20,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from cli.demo import SHIPPED_MODEL
+from index.files.manifest import MANIFEST, read_manifest
+from index.gaussians.points import Points
 from index.items import Modality
-from index.manifest import MANIFEST, read_manifest
-from index.opening import open_gallery
-from index.points import Points
+from index.lifecycle.opening import open_gallery
 from index.room import GIB, amount
-from index.shortlist import FlatShortlist
+from index.shortlists.kinds import FlatShortlist
 from index.threads import available
 from models import checkpoint
 from models.errors import PenumbraError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# As `index.manifest` and `models.checkpoint` have them, which would load torch at every TAB.
+# As `index.files.manifest` and `models.checkpoint` have them, which would load torch at every TAB.
 MANIFEST: Final = "manifest.json"
 CONFIG: Final = "config.json"
 

@@ -14,9 +14,9 @@ from cli.index import build_gallery, say_build
 from cli.show import print_json, progress, say, warn
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.audit import read_audit
-from index.describe import describe
-from index.gallery import Gallery
+from index.exploring.audit import read_audit
+from index.lifecycle.describe import describe
+from index.local.gallery import Gallery
 from models import checkpoint
 from models.errors import ArtifactError, ConfigError
 from penumbra_client import Client, ClientError

@@ -11,15 +11,15 @@ from cli.show import print_json, progress, say, warn
 from cli.together import together
 from corpus.manifest import Corpus
 from corpus.read import read
-from index.build import build
-from index.describe import describe
-from index.embedding import Progress
-from index.manifest import Manifest
+from index.building.build import build
+from index.building.embedding import Progress
+from index.files.manifest import Manifest
+from index.gaussians.storage import Storage
+from index.lifecycle.describe import describe
+from index.milvus.address import StoreAddress
 from index.processes import ALONE, Processes
 from index.room import GIB
-from index.shortlist_choice import MEASURED, Wanted
-from index.storage import Storage
-from index.store_address import StoreAddress
+from index.shortlists.choice import MEASURED, Wanted
 from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from index import retriever
-from index.filter_form import parse
-from index.gallery_contract import Searched
+from index.files.manifest import read_manifest
+from index.filters.form import parse
 from index.items import Modality
-from index.manifest import read_manifest
-from index.opening import open_gallery
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchResult
+from index.lifecycle.opening import open_gallery
+from index.searching import retriever
+from index.searching.contract import Searched
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchResult
 from models import checkpoint
 from models.calibration import Direction
 from models.checkpoint import LoadedModel

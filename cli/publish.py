@@ -8,8 +8,8 @@ from typing import Final
 
 from cli.server import connect
 from cli.show import print_json, say, warn
-from index.gallery import Gallery
-from index.publish import point, publish
+from index.lifecycle.publish import point, publish
+from index.local.gallery import Gallery
 from models.errors import ArtifactError, ConfigError
 from penumbra_client import ClientError, ConflictError, ProblemError, Swap
 

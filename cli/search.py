@@ -13,7 +13,7 @@ from cli.answers import show_answer
 from cli.pictures import can_show_pictures
 from cli.server import connect
 from cli.show import CONSOLE, print_json
-from index.filter_form import read
+from index.filters.form import read
 from models.errors import ConfigError
 from penumbra_client import Client, SearchAnswer, SearchOptions
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cli.demo import SHIPPED_MODEL
 from documentation.markdown import code, generated, table
-from index.manifest import Manifest
+from index.files.manifest import Manifest
 from models.calibration import Calibration
 from models.encoders import EncoderConfig
 from models.runtimes.record import ExportRecord

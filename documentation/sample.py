@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cli.demo import SHIPPED_MODEL
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.build import build
+from index.building.build import build
 from models import checkpoint
 from service.app import create_app
 from service.settings import Settings

@@ -8,8 +8,8 @@ from itertools import cycle, islice
 from time import perf_counter
 
 from evaluation.machine import percentiles
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions
 from models.calibration import Direction
 from models.encoders import Encoder
 

@@ -2,7 +2,7 @@
 
 After each fault the gallery must open, hold every change that was acknowledged and none by half, verify, and go on.
 What is killed is a process, not the machine: that writes are on the disk before they are acknowledged, and in which
-order, is what the tests of `models.artifact` and `index.journal` see to.
+order, is what the tests of `models.artifact` and `index.changes.journal` see to.
 """
 
 from __future__ import annotations

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from index.assembly import Material, Origin, Plan, assemble_material
-from index.changes import Addition
-from index.gallery import Gallery
+from index.building.assembly import Material, Origin, Plan, assemble_material
+from index.changes.change import Addition
+from index.files.manifest import Parameters
+from index.files.shards import Shard
+from index.gaussians.storage import Storage
 from index.items import Item, Modality
-from index.manifest import Parameters
-from index.shards import Shard
-from index.shortlist_choice import Wanted, choose
-from index.storage import Storage
+from index.local.gallery import Gallery
+from index.shortlists.choice import Wanted, choose
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm
 

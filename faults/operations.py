@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import index.publish
+import index.lifecycle.publish
 from faults import subject
 from faults.held import HEADS, Held, caption, first_held, image
 from faults.script import GALLERY, Change, Script
 from faults.state import expected_state, read_state
-from index.changes import Addition
-from index.living import LivingGallery
+from index.changes.change import Addition
+from index.lifecycle.living import LivingGallery
 
 OLD: Final = "old"
 NEW: Final = "new"
@@ -68,7 +68,7 @@ def publish(prepared: Path) -> Script:
     @contextmanager
     def opened(folder: Path) -> Iterator[Change]:
         model = prepared / subject.MODEL
-        yield lambda number: index.publish.publish(folder / (NEW, OLD)[number % 2], folder / GALLERY, model)
+        yield lambda number: index.lifecycle.publish.publish(folder / (NEW, OLD)[number % 2], folder / GALLERY, model)
 
     held = json.loads((prepared / STATES).read_text())
     return Script("publish", prepared / LINKED, opened, (held[OLD], held[NEW], held[OLD], held[NEW]))

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from faults.held import Held, present_rows
-from index.changes import Addition
-from index.gallery import Gallery
+from index.changes.change import Addition
 from index.items import Modality
+from index.local.gallery import Gallery
 
 State = Mapping[str, str]
 

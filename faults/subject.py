@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from corpus.read import read
-from index.build import build
-from index.shortlist_choice import MEASURED
-from index.storage import Storage
+from index.building.build import build
+from index.gaussians.storage import Storage
+from index.shortlists.choice import MEASURED
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing, encode_png

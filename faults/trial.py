@@ -12,7 +12,7 @@ from faults.child import Made, Run, run
 from faults.script import GALLERY, Script
 from faults.state import State, read_state
 from faults.writes import Fault
-from index.verify import verify
+from index.lifecycle.verify import verify
 from models.errors import PenumbraError
 
 

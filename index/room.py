@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from index.storage import Storage
+from index.gaussians.storage import Storage
 from models.errors import ConfigError
 
 GIB: Final = 2**30

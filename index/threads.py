@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
-from index.shortlist import set_threads
+from index.shortlists.kinds import set_threads
 
 
 def available() -> int:

@@ -18,7 +18,7 @@ from typing import Final
 from cli.demo import SHIPPED_MODEL
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.build import build
+from index.building.build import build
 from models import checkpoint
 from service.app import _bind
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BaseModel, Field
 
 from index.items import Item, Modality
-from index.no_match import NoMatch, NoMatchReason
-from index.projection import Projection, Spot
-from index.retriever import Hit
-from index.shortlist_loss import Space
-from index.uncertainty import Uncertainty
+from index.searching.no_match import NoMatch, NoMatchReason
+from index.searching.projection import Projection, Spot
+from index.searching.retriever import Hit
+from index.searching.uncertainty import Uncertainty
+from index.shortlists.loss import Space
 from models.calibration import Direction
 from models.runtimes.runtime import Network, Runtime
 from service.engine import Answer, Described, EncodedQuery, Engine

@@ -8,7 +8,7 @@ from index.items import Modality
 from models.attention_maps import PictureAttention, TextAttention, attend_picture, attend_text
 from models.image import decode
 from models.text import TextLimits, check
-from service.engine import Clock, Engine, ImageQuery, ItemQuery, Query, TextQuery, find
+from service.engine import Clock, Engine, ImageQuery, ItemQuery, Query, TextQuery, find, kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ async def attend(engine: Engine, query: Query, clock: Clock) -> Attended:
         InputError, UnknownItemError: the query is not acceptable, or names no item.
         OverloadedError, DeadlineError: there is no room for it, or no time.
     """
-    async with engine.admitted():
+    async with engine.admitted(("attention", kind_of(query))):
         with clock.time("attention"):
             match query:
                 case TextQuery(text):

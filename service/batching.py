@@ -9,17 +9,14 @@ than one batch of the others, however many come.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Condition, Thread
-from time import monotonic
 from typing import Any
 
 from index.items import Modality
 from models.gaussian import Gaussian
-from service.errors import OverloadedError
 
 Encode = Callable[[Sequence[Any]], Gaussian]
 """Inputs of one kind -> Gaussian [n, dim]."""
@@ -133,52 +130,3 @@ def _encode(encode: Encode, jobs: Sequence[Job]) -> None:
         return
     for row, job in enumerate(jobs):
         job.future.set_result(gaussians[row : row + 1])
-
-
-class Admission:
-    """Bounds the queries in the server, so that decoding, encoding and searching queue within bounds too.
-
-    A burst may fill the queue. A queue that stays only makes every answer late, so when the server has not been empty
-    for some time, fewer are let in (after Maurer, "Fail at scale", 2015, and Nichols and Jacobson, "Controlling queue
-    delay", 2012). Used on the event loop's thread only.
-
-    Args:
-        limit: queries at once, in a burst.
-        lasting: queries at once, when a burst does not end.
-        seconds: without an empty server, until a burst has lasted too long.
-        clock: in seconds.
-    """
-
-    def __init__(self, limit: int, lasting: int, seconds: float, clock: Callable[[], float] = monotonic) -> None:
-        self._limit, self._lasting = limit, min(limit, lasting)
-        self._seconds, self._clock = seconds, clock
-        self._empty = clock()
-        self.count = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether one more is refused."""
-        return self.count >= self.limit
-
-    @property
-    def limit(self) -> int:
-        """The most queries at once, as things are."""
-        lasts = self.count > 0 and self._clock() - self._empty > self._seconds
-        return self._lasting if lasts else self._limit
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Hold one place.
-
-        Raises:
-            OverloadedError: there is none.
-        """
-        if self.full:
-            raise OverloadedError(f"The server has {self.count} queries on their way; try again in a second.")
-        if self.count == 0:
-            self._empty = self._clock()
-        self.count += 1
-        try:
-            yield
-        finally:
-            self.count -= 1

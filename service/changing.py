@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from index.changes import Addition
-from index.gallery_contract import ChangingGallery
+from index.changes.change import Addition
 from index.items import Item, Modality
+from index.searching.contract import ChangingGallery
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.image import frame, normalise, thumbnail
@@ -30,7 +30,7 @@ class NewItems:
 
 
 async def encode(engine: Engine, new: NewItems) -> tuple[Addition, ...]:
-    """The items with their Gaussians, as `index.build` would make them.
+    """The items with their Gaussians, as `index.building.build` would make them.
 
     Raises:
         ReadOnlyError: the server does not change galleries.
@@ -38,7 +38,7 @@ async def encode(engine: Engine, new: NewItems) -> tuple[Addition, ...]:
         OverloadedError, DeadlineError: there is no room for it, or no time.
     """
     engine.holding.require_writable()
-    async with engine.admitted():
+    async with engine.admitted(("additions", len(new.captions))):
         images = [] if new.image is None else [await _encode_picture(engine, new.image, new.picture)]
         return *images, *await _encode_captions(engine, new.captions)
 
@@ -57,7 +57,7 @@ async def make(engine: Engine, change: Callable[[ChangingGallery], None], settin
 
 async def _made(engine: Engine, change: Callable[[ChangingGallery], None]) -> None:
     """Hold a place while a change waits for the disk, though its caller gives up: so changes cannot pile up there."""
-    with engine.admission():
+    with engine.admission("change"):
         await asyncio.get_running_loop().run_in_executor(engine.holding.writer, _make, engine, change)
 
 

@@ -10,8 +10,8 @@ from threading import Event, Lock
 from time import perf_counter
 from typing import Final
 
-from index.gallery_contract import ChangingGallery
 from index.items import Modality
+from index.searching.contract import ChangingGallery
 from models.match import MatchHead
 from service.errors import sentence
 from service.settings import Compaction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +14,15 @@ from typing import Any, Final, Self
 import numpy as np
 from torch import Tensor
 
-from index.build import match_heads
-from index.filters import Filter
-from index.gallery_contract import GalleryState
-from index.histogram import Histogram, histogram
+from index.building.build import match_heads
+from index.exploring.histogram import Histogram, histogram
+from index.files.manifest import read_manifest
+from index.filters.conditions import Filter
 from index.items import Item, Modality
-from index.manifest import read_manifest
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
-from index.uncertainty import Uncertainty
+from index.searching.contract import GalleryState
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Hit, Retriever, SearchOptions, SearchResult
+from index.searching.uncertainty import Uncertainty
 from models.calibration import Direction
 from models.checkpoint import LoadedModel, load
 from models.gaussian import Gaussian
@@ -244,12 +244,12 @@ class Engine:
             InputError, UnknownItemError: the query is not acceptable, or names no item.
             OverloadedError, DeadlineError: there is no room for it, or no time.
         """
-        async with self.admitted():
+        async with self.admitted(kind_of(query, options)):
             return await self._answer(query, options, clock)
 
     async def encode(self, query: Query, clock: Clock) -> EncodedQuery:
         """The Gaussian and the uncertainty of a query; raises what `search` raises."""
-        async with self.admitted():
+        async with self.admitted(kind_of(query)):
             return await self._encode(query, clock)
 
     def best(self, query: EncodedQuery, count: int) -> tuple[Hit, ...]:
@@ -374,10 +374,10 @@ class Engine:
         return self.gallery.manifest.parameters.thumbnail_side
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """A place in the server, for as long as the deadline allows."""
+    async def admitted(self, kind: Hashable) -> AsyncIterator[None]:
+        """A place in the server for something of a kind, for as long as the deadline allows."""
         seconds = self.limits.deadline_seconds
-        with self.admission():
+        with self.admission(kind):
             try:
                 async with asyncio.timeout(seconds):
                     yield
@@ -395,6 +395,21 @@ class Engine:
             waiting = (self.in_batch(modality, each) for each in given[start : start + TOGETHER])
             found += await asyncio.gather(*waiting)
         return found
+
+
+def kind_of(query: Query, options: SearchOptions | None = None) -> Hashable:
+    """The same for queries that take about equally long: sizes count by their number of binary digits."""
+    match query:
+        case TextQuery(text):
+            size = len(text)
+        case ImageQuery(data):
+            size = len(data)
+        case ItemQuery():
+            size = 0
+    if options is None:
+        return type(query), size.bit_length()
+    effort = (options.shortlist or 0) * options.samples
+    return type(query), size.bit_length(), options.rerank, effort.bit_length()
 
 
 def _held(directory: Path, model: LoadedModel, writable: bool, beside: Engine | None) -> Holding:

@@ -8,8 +8,8 @@ from typing import Self
 from pydantic import BaseModel, Field
 from torch import Tensor
 
-from index.audit import Hubness
-from index.histogram import Histogram
+from index.exploring.audit import Hubness
+from index.exploring.histogram import Histogram
 from index.items import Modality
 from models.attention_maps import PictureAttention, TextAttention
 from models.image import Area

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final, Self
 
-from index.gallery_contract import ChangingGallery, GalleryState, OpenGallery
-from index.opening import open_for_changes, open_gallery
+from index.lifecycle.opening import open_for_changes, open_gallery
+from index.searching.contract import ChangingGallery, GalleryState, OpenGallery
 from models.errors import LockedError, PenumbraError
 from service.compacting import Compactor
 from service.errors import ReadOnlyError

@@ -75,6 +75,9 @@ class Metrics:
         self._gauge("penumbra_queries", "Queries in the server, waiting ones included.").set_function(
             lambda: galleries.workers.admission.count
         )
+        self._gauge("penumbra_query_places", "Queries that the server takes at once, as things are.").set_function(
+            lambda: galleries.workers.admission.limit
+        )
         self._gauge("penumbra_queue_length", "Inputs that wait for the encoder.").set_function(
             lambda: galleries.workers.encodings.waiting
         )

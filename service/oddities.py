@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from index.audit import LISTED, Audit, Hubness, Mismatch, read_audit
-from index.gallery_contract import GalleryState
+from index.exploring.audit import LISTED, Audit, Hubness, Mismatch, read_audit
 from index.items import Item, Modality
+from index.searching.contract import GalleryState
 from models.errors import ArtifactError
 from service.engine import Described, Engine, described
 from service.errors import UnauditedError

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Self
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
-from index.filter_form import EXAMPLE, parse, read
-from index.filters import Filter
+from index.filters.conditions import Filter
+from index.filters.form import EXAMPLE, parse, read
 from index.items import Modality
-from index.rerank import Rerank
-from index.retriever import SearchOptions
+from index.searching.rerank import Rerank
+from index.searching.retriever import SearchOptions
 from models.errors import FilterError
 from service.errors import LimitError
 from service.settings import Limits

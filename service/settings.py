@@ -36,11 +36,14 @@ class Limits(BaseModel):
     batch: int = Field(default=32, ge=1, description="Texts that are encoded at once.")
     picture_batch: int = Field(default=4, ge=1, description="Pictures that are encoded at once.")
     changes: int = Field(default=256, ge=1, description="Items in one change.")
-    queue: int = Field(
-        default=64, ge=1, description="Queries in the server at once, waiting ones included: in a burst."
+    queue: int = Field(default=64, ge=1, description="Queries in the server at once, waiting ones included.")
+    first_queue: int = Field(default=8, ge=1, description="The same at the start, before anything was measured.")
+    slowdown: float = Field(
+        default=2,
+        gt=1,
+        allow_inf_nan=False,
+        description="How many times as long as alone a query may take before fewer are let in.",
     )
-    lasting_queue: int = Field(default=8, ge=1, description="The same once the server has been busy for long.")
-    burst_seconds: float = Field(default=1, ge=0, description="Seconds without an empty server until that is so.")
     deadline_seconds: float = Field(default=30, gt=0, description="Seconds until an unfinished query is given up.")
     requests: int = Field(default=128, ge=1, description="Requests in the server at once, unfinished bodies included.")
     connections: int = Field(default=1000, ge=1, description="Connections at once, idle ones included.")

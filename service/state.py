@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from opentelemetry.trace import Tracer
 
-from index.retriever import SearchResult
+from index.searching.retriever import SearchResult
 from models.calibration import Direction
 from service.engine import Clock, EncodedQuery, Engine
 from service.galleries import Galleries

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
+from index.exploring.more_specific import captions_of, more_specific
 from index.items import Modality
-from index.more_specific import captions_of, more_specific
-from index.uncertainty import Uncertainty
+from index.searching.uncertainty import Uncertainty
 from models.gaussian import concatenate
 from models.text import TextLimits, check, spans
 from service.engine import Clock, Described, EncodedQuery, Engine, described
@@ -60,7 +60,7 @@ async def weigh(engine: Engine, text: str, clock: Clock) -> WeighedText:
         raise LimitError(f"The text has {len(places)} words, more than the {most} allowed here; shorten it.")
     without = [text[:start] + text[end:] for start, end in places] if len(places) > 1 else []
     encode, unknown = engine.model.encoder.vocabulary.encode, engine.model.encoder.vocabulary.unknown(text)
-    async with engine.admitted():
+    async with engine.admitted(("words", len(places))):
         with clock.time("encode"):
             whole, *parts = await engine.in_batches(Modality.TEXT, [encode(each) for each in (text, *without)])
         query = engine.encoded(Modality.TEXT, whole, text=text, unknown_words=unknown)

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
+from index import giving_up
 from index import threads as numbers
-from service.batching import Admission
+from service.admission import Admission
 from service.encoding import Encodings
 from service.settings import Settings
 
@@ -32,7 +33,7 @@ class Workers:
 
     def __init__(self, settings: Settings) -> None:
         limits = settings.limits
-        self.admission = Admission(limits.queue, limits.lasting_queue, limits.burst_seconds)
+        self.admission = Admission(limits.queue, limits.first_queue, limits.slowdown)
         self.pools: Mapping[str, int] = {}
         self._threads = settings.threads
         self._pin()
@@ -56,8 +57,12 @@ class Workers:
         return await self._in(self._decoding, function, *arguments)
 
     async def search(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a search."""
-        return await self._in(self._searching, function, *arguments)
+        """Run a search, which ends soon after its caller has given up."""
+        given_up = threading.Event()
+        try:
+            return await self._in(self._searching, _search, given_up, function, *arguments)
+        finally:
+            given_up.set()
 
     async def open(self, function: Callable[..., T], *arguments: object) -> T:
         """Run what opens a gallery, one after the other: two at once would take the memory of both."""
@@ -84,3 +89,8 @@ class Workers:
         """Every thread that computes has to do this."""
         numbers.pin(self._threads)
         self.pools = numbers.pools()
+
+
+def _search(given_up: threading.Event, function: Callable[..., T], *arguments: object) -> T:
+    with giving_up.until(given_up.is_set):
+        return function(*arguments)

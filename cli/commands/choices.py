@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 Relevance: TypeAlias = Literal["instance", "label", "truth"]
 """As `evaluation.relevance` knows them."""
 Rerank: TypeAlias = Literal["sampled", "closed_form", "exhaustive", "none"]
-"""As `index.rerank` knows them."""
+"""As `index.searching.rerank` knows them."""
 Runtime: TypeAlias = Literal["torch", "torch-bf16", "onnx", "openvino", "openvino-bf16"]
 """As `models.runtimes.runtime` knows them."""
 Storage: TypeAlias = Literal["float32", "float16", "compact"]
-"""As `index.storage` knows them."""
+"""As `index.gaussians.storage` knows them."""
 
 
 class Scope(StrEnum):

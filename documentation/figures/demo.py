@@ -17,8 +17,8 @@ from corpus.read import read
 from corpus.scenes.description import Description
 from corpus.scenes.scene import Scene
 from corpus.scenes.truth import truth
-from index.gallery import Gallery
-from index.retriever import Retriever
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever
 from models import checkpoint
 from models.calibration import Direction
 from models.encoders import Encoder

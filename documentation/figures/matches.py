@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from corpus.scenes.description import Description
 from documentation.figures.demo import Demo
-from index.retriever import Hit, SearchOptions, SearchResult
+from index.searching.retriever import Hit, SearchOptions, SearchResult
 from models.calibration import Direction
 
 SCENE: Final = "scene-000044"

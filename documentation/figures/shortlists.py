@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from documentation.figures.demo import Demo
 from documentation.figures.matches import SCENE
-from index.exhaustive import every_probability, most_probable
+from index.gaussians.exhaustive import every_probability, most_probable
 from index.items import Modality
 from models.calibration import Direction
 from models.distances import squared_l2

@@ -4,6 +4,6 @@
   and fails with `UnavailableError`.
 - `record` is an item as the collection has it; `facts` is what filters find it by, and how a filter asks for that.
 - `nearest` is the shortlist.
-- `gallery` meets `index.gallery_contract` for searches, `living` for changes.
+- `gallery` meets `index.searching.contract` for searches, `living` for changes.
 - `upload` fills a collection with a gallery that was built as any other, and leaves the small folder that servers need.
 """

@@ -17,10 +17,10 @@ from types import ModuleType
 from typing import Any, Final
 
 from index.items import Modality
+from index.milvus.address import StoreAddress
 from index.milvus.facts import MOST as MOST_FACTS
 from index.milvus.record import LONGEST, MOST_PIECES, PIECE, Fields
 from index.ranking import Floats
-from index.store_address import StoreAddress
 from models.errors import ConfigError, UnavailableError
 
 SECONDS: Final = 5.0
@@ -46,7 +46,7 @@ _PARAMETER: Final = 1100
 FLAT: Final = "flat"
 _INDEXES: Final = {
     FLAT: {"index_type": "FLAT", "params": {}},
-    # As `index.shortlist.GraphShortlist` builds it.
+    # As `index.shortlists.kinds.GraphShortlist` builds it.
     "hnsw": {"index_type": "HNSW", "params": {"M": 16, "efConstruction": 100}},
 }
 KINDS: Final = tuple(_INDEXES)

@@ -3,7 +3,7 @@
 An item's fields may be nested, repeated and of any type, and their names and texts may hold anything. None of it is
 written into an expression: each value becomes a *fact*, a digest of field, type and value, and for bounds each field
 has the *span* of its numbers and of its texts, under a digest of its name. So no text needs quoting, all types compare
-as `index.filters` says, and one index over the facts serves all fields.
+as `index.filters.conditions` says, and one index over the facts serves all fields.
 
 Equality is exact. A span holds bounds that no single one of several values may hold; what comes through it is checked
 again (`is_exact`).
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from index.fields import Value
-from index.filters import Comparison, Condition, Filter, OneOf, Within, said
+from index.filters.conditions import Comparison, Condition, Filter, OneOf, Within, said
 from index.items import Item
 
 _DIGEST_BYTES: Final = 16

@@ -12,12 +12,14 @@ from typing import Final, Self
 import numpy as np
 import torch
 
-from index import manifest as layout
-from index.arrays import map_array
-from index.catalogue import Pending
-from index.filters import Filter
+from index.changes.catalogue import Pending
+from index.files import manifest as layout
+from index.files.arrays import map_array
+from index.files.manifest import Manifest, read_manifest
+from index.filters.conditions import Filter
+from index.gaussians.storage import Coding, Gaussians, Storage
 from index.items import Item, Modality
-from index.manifest import Manifest, read_manifest
+from index.milvus.address import StoreAddress
 from index.milvus.connection import FLAT, MOST, Collection
 from index.milvus.facts import any_of, digest, expression, is_exact
 from index.milvus.nearest import nearest
@@ -35,9 +37,7 @@ from index.milvus.record import (
     picture_of,
 )
 from index.ranking import Floats, Ranking, Rows
-from index.storage import Coding, Gaussians, Storage
-from index.store_address import StoreAddress
-from index.uncertainty import Uncertainty, uncertainties
+from index.searching.uncertainty import Uncertainty, uncertainties
 from models.errors import ArtifactError, UnsupportedError
 from models.gaussian import Gaussian
 
@@ -277,7 +277,7 @@ class Moment:
     def by_sigma(
         self, modality: Modality, least: float = 0.0, most: float = math.inf, wanted: Filter | None = None
     ) -> Ranking:
-        """The rows of a modality with their σ, the smallest first; see `index.gallery.Gallery.by_sigma`.
+        """The rows of a modality with their σ, the smallest first; see `index.local.gallery.Gallery.by_sigma`.
 
         Raises:
             UnsupportedError: they are more than Milvus gives at once, which gives nothing in an order.

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from time import time_ns
 from typing import Final, Self
 
-from index.catalogue import Pending
-from index.changes import Addition, Change, addition, removal, replacement
+from index.changes.catalogue import Pending
+from index.changes.change import Addition, Change, addition, removal, replacement
+from index.files.manifest import read_manifest
 from index.items import Item, Modality
-from index.manifest import read_manifest
 from index.milvus.facts import any_of, digest
 from index.milvus.gallery import MilvusGallery, Moment
 from index.milvus.record import GAUSSIAN, ITEM, Fields, Record, entity, points
@@ -61,7 +61,7 @@ class MilvusLiving:
         """Add items; returns when they are stored, and searches by any server see them from then on.
 
         Raises:
-            ChangeError: see `index.changes.addition`.
+            ChangeError: see `index.changes.change.addition`.
             UnavailableError: Milvus did not answer; some of them may be there.
         """
         self._change(additions, lambda there: addition(there, additions))

@@ -14,8 +14,8 @@ from index.items import Modality
 from index.milvus.connection import MOST, Collection
 from index.milvus.record import Fields
 from index.ranking import Floats
-from index.shortlist import nearest_of
-from index.shortlist_contract import Effort
+from index.shortlists.contract import Effort
+from index.shortlists.kinds import nearest_of
 from models.errors import UnsupportedError
 
 

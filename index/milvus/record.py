@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from index.gaussians.storage import Coding, Storage
 from index.items import Item, Modality
 from index.milvus.facts import MOST, Facts, digest
-from index.storage import Coding, Storage
 from models.errors import UnsupportedError
 from models.gaussian import Gaussian
 from models.lifts import Lift, lifted

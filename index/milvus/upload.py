@@ -11,18 +11,18 @@ from typing import Final
 import numpy as np
 import torch
 
-from index import manifest as layout
-from index.gallery import Gallery
+from index.files import manifest as layout
+from index.files.manifest import FileRecord, Manifest, Stored, write_manifest
+from index.gaussians.storage import StoredGaussians
 from index.items import Item, Modality
-from index.manifest import FileRecord, Manifest, Stored, write_manifest
+from index.local.gallery import Gallery
+from index.milvus.address import StoreAddress
 from index.milvus.connection import KINDS, Collection
 from index.milvus.gallery import QUANTILES
 from index.milvus.record import Fields, Record, entity, points
 from index.ranking import Floats, spread
-from index.shortlist import KINDS as BUILT
-from index.shortlist_choice import AUTO, FLAT_BYTES, Wanted
-from index.storage import StoredGaussians
-from index.store_address import StoreAddress
+from index.shortlists.choice import AUTO, FLAT_BYTES, Wanted
+from index.shortlists.kinds import KINDS as BUILT
 from models.errors import ConfigError
 from models.gaussian import Gaussian
 
@@ -114,7 +114,7 @@ def _entities(gallery: Gallery, modality: Modality) -> Iterator[list[Fields]]:
 
 
 def _described(gallery: Gallery, items: tuple[Item, ...]) -> list[Item]:
-    """Whose label and metadata count for each item: see `index.filters.Filter.matches`."""
+    """Whose label and metadata count for each item: see `index.filters.conditions.Filter.matches`."""
     images: dict[str, Item] = {}
     for name in {item.image_id for item in items if item.modality is Modality.TEXT and item.image_id}:
         if (found := gallery.find(name)) is not None and found[0] is Modality.IMAGE:

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from index.changes import Addition
+from index.changes.change import Addition
 from service.answers import ChangeAnswer, Fingerprints, ItemAnswer
 from service.api import examples
 from service.api.items import Identifier

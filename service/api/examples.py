@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi.openapi.models import Example
 from pydantic import BaseModel
 
-from index.filter_form import EXAMPLE
+from index.filters.form import EXAMPLE
 
 _SURE: Final = {
     "sigma": 0.041213,
@@ -274,8 +274,8 @@ INFO: Final = {
         "picture_batch": 4,
         "changes": 256,
         "queue": 64,
-        "lasting_queue": 8,
-        "burst_seconds": 1.0,
+        "first_queue": 8,
+        "slowdown": 2.0,
         "deadline_seconds": 30.0,
         "requests": 128,
         "connections": 1000,

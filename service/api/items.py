@@ -21,8 +21,8 @@ router = APIRouter(prefix="/items", tags=["items"])
 Identifier = Annotated[str, Path(description="The item's id, percent-encoded.", examples=["scene-00007"])]
 # A path with the version of its picture always leads to the same bytes, so they are kept for good, and another path is
 # told when an item is replaced. The version is of what was built, or of the one picture that came since (see
-# `index.gallery`): with the gallery's fingerprint, one change would have every browser fetch all pictures again. What
-# has no version, or an old one, is asked for again soon, because an item may be replaced, and a whole gallery too.
+# `index.local`): with the gallery's fingerprint, one change would have every browser fetch all pictures again. What has
+# no version, or an old one, is asked for again soon, because an item may be replaced, and a whole gallery too.
 _LASTING: Final = "max-age=31536000, immutable"
 _PASSING: Final = "max-age=60"
 

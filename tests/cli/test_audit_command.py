@@ -15,7 +15,7 @@ import pytest
 from cli import audit as command
 from cli.main import main
 from faults.subject import MODEL, build_gallery, write_corpus, write_model
-from index.audit import AUDIT, read_audit
+from index.exploring.audit import AUDIT, read_audit
 
 Audit = Callable[..., tuple[int, str, str]]
 

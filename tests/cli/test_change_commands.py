@@ -14,9 +14,9 @@ from milvus_server import MilvusServer
 
 from cli.main import main
 from faults.subject import MODEL, build_gallery, write_corpus, write_model
-from index.gallery import Gallery
 from index.items import Modality
-from index.living import LivingGallery
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
 
 Penumbra = Callable[..., tuple[int, str, str]]
 

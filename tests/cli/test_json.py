@@ -19,8 +19,8 @@ from cli import model as model_command
 from cli.main import main
 from corpus.read import read
 from faults.subject import MODEL, build_gallery, write_corpus, write_model
-from index.describe import describe
-from index.living import LivingGallery
+from index.lifecycle.describe import describe
+from index.lifecycle.living import LivingGallery
 from models import checkpoint
 from penumbra_client import Client, Retries
 from service.keys import Keys
@@ -245,4 +245,5 @@ def test_demo(
     assert found["audit"] == json.loads((home / "demo" / "gallery" / "audit.json").read_text())
     assert "find themselves" in told and "of 4 images" in told
     assert penumbra(*asked)[0] == {**found, "made": False}
+    monkeypatch.setattr(demo, "serve", lambda settings: pytest.fail("it serves"))
     assert "leave out --json or --open" in refused([*asked, "--open"], monkeypatch, capsys)

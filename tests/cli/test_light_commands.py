@@ -19,9 +19,9 @@ import pytest
 from cli import completion
 from cli.commands import choices
 from evaluation.relevance import Relevance
-from index.manifest import MANIFEST
-from index.rerank import Rerank
-from index.storage import Storage
+from index.files.manifest import MANIFEST
+from index.gaussians.storage import Storage
+from index.searching.rerank import Rerank
 from models.checkpoint import CONFIG
 from models.image import encode_png
 from models.runtimes.runtime import EXPORTED, Runtime

@@ -18,8 +18,8 @@ from milvus_server import MilvusServer, free_port, running
 
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.build import build
-from index.store_address import StoreAddress
+from index.building.build import build
+from index.milvus.address import StoreAddress
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing

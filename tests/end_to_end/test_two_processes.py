@@ -17,7 +17,7 @@ import torch
 
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.build import build
+from index.building.build import build
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing

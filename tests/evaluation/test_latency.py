@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from evaluation.latency import WARM_UP, query_times
-from index.rerank import Rerank
+from index.searching.rerank import Rerank
 from models.gaussian import Gaussian
 
 

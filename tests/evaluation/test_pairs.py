@@ -14,7 +14,7 @@ from evaluation import pairs as pairs_module
 from evaluation.pairs import SHORTLIST, shortlisted
 from evaluation.positives import Positives
 from evaluation.protocols import Embedded
-from index.shortlist_tuning import LEAST_SIZE
+from index.shortlists.tuning import LEAST_SIZE
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form

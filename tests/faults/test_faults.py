@@ -18,7 +18,7 @@ from faults.script import GALLERY, Change, Script
 from faults.state import expected_state
 from faults.trial import Bench, Loss
 from faults.writes import Fault, Kind, counted
-from index.living import LivingGallery
+from index.lifecycle.living import LivingGallery
 from index.threads import pin
 
 

@@ -13,14 +13,14 @@ import torch
 
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
-from index.assembly import Origin, Plan, assemble
-from index.build import build
-from index.gallery import Gallery
+from index.building.assembly import Origin, Plan, assemble
+from index.building.build import build
+from index.files.manifest import Parameters
+from index.files.shards import Shard
+from index.gaussians.storage import Storage
 from index.items import Modality
-from index.manifest import Parameters
-from index.shards import Shard
-from index.shortlist_choice import MEASURED, Wanted, choose
-from index.storage import Storage
+from index.local.gallery import Gallery
+from index.shortlists.choice import MEASURED, Wanted, choose
 from models import checkpoint
 from models.checkpoint import LoadedModel
 from models.encoders import Encoder, EncoderConfig

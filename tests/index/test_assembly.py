@@ -12,15 +12,15 @@ import pytest
 import torch
 
 from corpus.manifest import Entry
-from index import points, storage
-from index.assembly import Origin, Plan, assemble
-from index.gallery import Gallery
+from index.building.assembly import Origin, Plan, assemble
+from index.files.manifest import Parameters
+from index.files.shards import Shard
+from index.gaussians import points, storage
+from index.gaussians.storage import Storage, as_float32
+from index.gaussians.storage_error import NEAREST
 from index.items import Modality
-from index.manifest import Parameters
-from index.shards import Shard
-from index.shortlist_choice import Wanted, choose
-from index.storage import Storage, as_float32
-from index.storage_error import NEAREST
+from index.local.gallery import Gallery
+from index.shortlists.choice import Wanted, choose
 from models.gaussian import Gaussian
 from models.match import MatchHead
 
@@ -62,8 +62,8 @@ def test_a_stream_is_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     for module in (storage, points):
         monkeypatch.setattr(module, "BLOCK", 128)
         monkeypatch.setattr(module, "as_float32", read)
-    monkeypatch.setattr("index.findings.VARIANCE_SAMPLE", 100)
-    monkeypatch.setattr("index.findings.SELF_RETRIEVAL_SAMPLE", 100)
+    monkeypatch.setattr("index.files.findings.VARIANCE_SAMPLE", 100)
+    monkeypatch.setattr("index.files.findings.SELF_RETRIEVAL_SAMPLE", 100)
     images = Stream()
     entries = [Entry(f"i{row}", Path("none"), ()) for row in range(PIECES * PIECE)]
     wanted = Wanted("flat", "lifted")

@@ -11,14 +11,14 @@ import torch
 from scipy import stats
 from test_retriever import GalleryOf, draw
 
-from index import audit as subject
-from index.audit import AUDIT, Audit, audit, read_audit, write_audit
-from index.changes import Addition
-from index.gallery import Gallery
-from index.hubs import Occurrences, occurrences
+from index.changes.change import Addition
+from index.exploring import audit as subject
+from index.exploring.audit import AUDIT, Audit, audit, read_audit, write_audit
+from index.exploring.hubs import Occurrences, occurrences
+from index.exploring.mismatches import own_pairs
 from index.items import Item, Modality
-from index.living import LivingGallery
-from index.mismatches import own_pairs
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form
@@ -95,7 +95,7 @@ def test_occurrences_are_counted_among_the_first_answers(gallery: Gallery, modal
 
 def test_many_items_send_a_sample(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more could ask than may, as many are drawn, the same ones each time."""
-    monkeypatch.setattr("index.hubs.QUERIES", 40)
+    monkeypatch.setattr("index.exploring.hubs.QUERIES", 40)
     found, again = (occurrences(gallery, Modality.IMAGE, HEADS[Modality.IMAGE]) for _ in range(2))
     assert (found.queries, found.counts.sum()) == (40, 400)
     assert found.counts.tolist() == again.counts.tolist()

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.exhaustive import every_probability, most_probable
-from index.gallery import Gallery
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions
-from index.storage import BLOCK, StoredGaussians
+from index.gaussians.exhaustive import every_probability, most_probable
+from index.gaussians.storage import BLOCK, StoredGaussians
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form

@@ -10,13 +10,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.changes import Addition
-from index.filter_form import parse
-from index.gallery import Gallery
+from index.changes.change import Addition
+from index.filters.form import parse
 from index.items import Item, Modality
-from index.living import LivingGallery
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Retriever, SearchOptions
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Retriever, SearchOptions
 from models.calibration import Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead

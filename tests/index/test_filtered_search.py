@@ -10,14 +10,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.filter_form import parse
-from index.gallery import Gallery
+from index.filters.form import parse
 from index.items import Modality
-from index.no_match import NoMatchReason
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Retriever, SearchOptions
-from index.shortlist import FEW, KINDS
-from index.shortlist_choice import Wanted
+from index.local.gallery import Gallery
+from index.searching.no_match import NoMatchReason
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Retriever, SearchOptions
+from index.shortlists.choice import Wanted
+from index.shortlists.kinds import FEW, KINDS
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.catalogue import Catalogue
-from index.field_index import FieldIndex
+from index.changes.catalogue import Catalogue
 from index.fields import value_of
-from index.filter_form import LONGEST_NAME, MOST_FIELDS, MOST_VALUES, parse, read
-from index.filtering import Filtering
-from index.filters import Filter
+from index.filters.conditions import Filter
+from index.filters.field_index import FieldIndex
+from index.filters.filtering import Filtering
+from index.filters.form import LONGEST_NAME, MOST_FIELDS, MOST_VALUES, parse, read
 from index.items import Item, ItemStore, Modality, write_items
 from models.errors import FilterError
 

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 import faiss
 import numpy as np
 
-from index.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
-from index.points import Points
+from index.files.findings import SelfRetrieval, Variances, check_self_retrieval, check_variances
+from index.gaussians.points import Points
+from index.gaussians.storage import StoredGaussians
 from index.ranking import Floats
-from index.shortlist import FlatShortlist, set_threads
-from index.shortlist_contract import Effort
-from index.storage import StoredGaussians
+from index.shortlists.contract import Effort
+from index.shortlists.kinds import FlatShortlist, set_threads
 
 
 def means(n: int, dim: int = 8) -> Floats:

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from index.describe import describe
-from index.filter_form import parse
-from index.gallery import Gallery
+from index.files.manifest import read_manifest
+from index.filters.form import parse
 from index.items import Modality
-from index.manifest import read_manifest
-from index.shortlist_choice import Wanted
-from index.shortlist_contract import Effort
+from index.lifecycle.describe import describe
+from index.local.gallery import Gallery
+from index.shortlists.choice import Wanted
+from index.shortlists.contract import Effort
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from index.histogram import histogram
+from index.exploring.histogram import histogram
 
 SIGMAS = arrays.arrays(np.float32, st.integers(1, 60), elements=st.floats(2**-10, 1, width=32))
 

@@ -15,16 +15,16 @@ import torch
 
 from corpus.manifest import Corpus
 from corpus.read import read
-from index.build import build
-from index.embedding import Progress
-from index.gallery import Gallery
+from index.building.build import build
+from index.building.embedding import Progress
+from index.files.manifest import read_manifest
+from index.files.shards import workspace
+from index.gaussians.storage import Storage
 from index.items import Item, Modality
-from index.manifest import read_manifest
-from index.retriever import ANSWERS, Retriever, SearchOptions
-from index.shards import workspace
-from index.shortlist_choice import Wanted
-from index.shortlist_loss import Space
-from index.storage import Storage
+from index.local.gallery import Gallery
+from index.searching.retriever import ANSWERS, Retriever, SearchOptions
+from index.shortlists.choice import Wanted
+from index.shortlists.loss import Space
 from models import checkpoint
 from models.calibration import Calibration, Direction
 from models.checkpoint import LoadedModel
@@ -165,7 +165,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from corpus.read import read
-from index.build import build
+from index.building.build import build
 from models.checkpoint import load
 
 def progress(now):

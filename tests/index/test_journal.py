@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.held import caption, image
-from index.changes import Addition, Change
+from index.changes.change import Addition, Change
+from index.changes.journal import JOURNAL, Journal, Opening, create_journal, decode, encode, read_journal
 from index.items import Item, Modality
-from index.journal import JOURNAL, Journal, Opening, create_journal, decode, encode, read_journal
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faults.held import DIM, HEAD, HEADS, Held, caption, differences, draw, first_held, image
-from index.changes import Addition
-from index.gallery import Gallery
+from index.changes.change import Addition
 from index.items import Item, Modality
-from index.living import LivingGallery
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
 from models.calibration import Direction
 from models.errors import ArtifactError, ChangeError, LockedError, UnknownIdError
 from models.gaussian import Gaussian

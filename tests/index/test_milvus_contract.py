@@ -15,15 +15,15 @@ import torch
 from milvus_server import MilvusServer
 
 from index.allowed import Allowed
+from index.gaussians.points import Points
 from index.items import Item, Modality
+from index.milvus.address import StoreAddress
 from index.milvus.connection import KINDS, Collection
 from index.milvus.nearest import nearest
 from index.milvus.record import Record, entity
-from index.points import Points
 from index.ranking import Floats, Ranking
-from index.shortlist import GraphShortlist, nearest_of
-from index.shortlist_contract import Effort
-from index.store_address import StoreAddress
+from index.shortlists.contract import Effort
+from index.shortlists.kinds import GraphShortlist, nearest_of
 from models.gaussian import Gaussian
 
 NAMES = {kind: f"milvus {kind}" for kind in KINDS}
@@ -45,7 +45,7 @@ class InMilvus:
         return self._count
 
     def search(self, point: Floats, n: int, effort: Effort, allowed: Allowed | None = None) -> Ranking:
-        """The nearest rows: see `index.shortlist_contract.Shortlist`."""
+        """The nearest rows: see `index.shortlists.contract.Shortlist`."""
         expression = "" if allowed is None else f"row in {allowed.rows.tolist()}"
         fields = ("row", "point")
         found = nearest(self._collection, Modality.IMAGE, point, n, effort, expression, fields, self.exact)

@@ -19,22 +19,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from milvus_server import MilvusServer
 
-from index.changes import Addition
-from index.filter_form import parse
-from index.gallery import Gallery
+from index.changes.change import Addition
+from index.files.manifest import read_manifest
+from index.filters.form import parse
+from index.gaussians.storage import Storage
 from index.items import Item, Modality
-from index.living import LivingGallery
-from index.manifest import read_manifest
+from index.lifecycle.living import LivingGallery
+from index.lifecycle.opening import open_gallery
+from index.local.gallery import Gallery
+from index.milvus.address import StoreAddress
 from index.milvus.connection import Collection
 from index.milvus.gallery import MilvusGallery, Moment
 from index.milvus.living import MilvusLiving
 from index.milvus.upload import upload
-from index.opening import open_gallery
-from index.rerank import Rerank
-from index.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
-from index.shortlist_choice import Wanted
-from index.storage import Storage
-from index.store_address import StoreAddress
+from index.searching.rerank import Rerank
+from index.searching.retriever import ANSWERS, Retriever, SearchOptions, SearchResult
+from index.shortlists.choice import Wanted
 from models.errors import ArtifactError, ChangeError, ConfigError, UnknownIdError, UnsupportedError
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_retriever import GalleryOf, draw
 
-from index.gallery import Gallery
+from index.exploring.more_specific import more_specific
 from index.items import Item, Modality
-from index.more_specific import more_specific
+from index.local.gallery import Gallery
 from models.gaussian import Gaussian
 
 WORDINGS = ("a star", "A star!", "a ring", "two rings", "a red ring", "round")

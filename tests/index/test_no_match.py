@@ -9,9 +9,9 @@ from itertools import product
 import pytest
 import torch
 
-from index.gallery import Gallery
-from index.no_match import Findings, NoMatchReason, Standing, no_match
-from index.retriever import Retriever, SearchOptions
+from index.local.gallery import Gallery
+from index.searching.no_match import Findings, NoMatchReason, Standing, no_match
+from index.searching.retriever import Retriever, SearchOptions
 from models.calibration import Calibration, Direction
 from models.familiarity import Familiarity
 from models.gaussian import Gaussian

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from index.projection import Projection, Spot, project
+from index.searching.projection import Projection, Spot, project
 from models.gaussian import Gaussian
 
 DIM = 6

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from index.publish import check, point, publish
+from index.lifecycle.publish import check, point, publish
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError
 

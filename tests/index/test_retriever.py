@@ -10,15 +10,15 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.gallery import Gallery
 from index.items import Modality
-from index.no_match import NoMatch, NoMatchReason
-from index.projection import project
-from index.rerank import Rerank
-from index.retriever import Retriever, SearchOptions, SearchResult
-from index.shortlist import KINDS
-from index.shortlist_choice import Wanted
-from index.shortlist_loss import Space
+from index.local.gallery import Gallery
+from index.searching.no_match import NoMatch, NoMatchReason
+from index.searching.projection import project
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions, SearchResult
+from index.shortlists.choice import Wanted
+from index.shortlists.kinds import KINDS
+from index.shortlists.loss import Space
 from models.calibration import Calibration, Direction
 from models.gaussian import Gaussian
 from models.match import MatchHead, Noise, TraceTerm

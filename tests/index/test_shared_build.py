@@ -11,10 +11,10 @@ from test_index_build import leftovers, same
 from together import together
 
 from corpus.manifest import Corpus
-from index.build import build
+from index.building.build import build
+from index.files.shards import workspace
 from index.items import Modality
 from index.processes import Processes
-from index.shards import workspace
 from models.checkpoint import LoadedModel
 from models.errors import ArtifactError
 
@@ -22,7 +22,7 @@ BUILD = """
 import json, os, signal, sys
 from pathlib import Path
 from corpus.read import read
-from index.build import build
+from index.building.build import build
 from index.processes import joined
 from index.threads import pin
 from models.checkpoint import load

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from index.gaussians.points import Points
+from index.gaussians.storage import Storage
 from index.items import Modality
-from index.points import Points
 from index.room import GIB, require_disk
-from index.shortlist import KINDS
-from index.shortlist_choice import Wanted, choose
-from index.storage import Storage
+from index.shortlists.choice import Wanted, choose
+from index.shortlists.kinds import KINDS
 from models.errors import ConfigError
 
 MIB = 2**20

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from index.allowed import Allowed, Mask
-from index.points import Points
+from index.gaussians.points import Points
 from index.ranking import Floats, Ranking, Rows
-from index.shortlist import KINDS, FlatShortlist, set_threads
-from index.shortlist_contract import Effort, Shortlist
+from index.shortlists.contract import Effort, Shortlist
+from index.shortlists.kinds import KINDS, FlatShortlist, set_threads
 from models.errors import ArtifactError
 
 COUNT, DIM = 5_200, 24

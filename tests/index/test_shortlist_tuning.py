@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from index import storage
+from index.gaussians import storage
+from index.gaussians.storage import Storage, StoredGaussians
 from index.items import Modality
-from index.shortlist_choice import Choice, Wanted
-from index.shortlist_contract import Effort
-from index.shortlist_loss import SIZES, TOP, Curve, Loss, Space, exhaustive
-from index.shortlist_tuning import LEAST_SIZE, QUERIES, Asking, Made, ShortlistRecord, choose_space, make
-from index.storage import Storage, StoredGaussians
+from index.shortlists.choice import Choice, Wanted
+from index.shortlists.contract import Effort
+from index.shortlists.loss import SIZES, TOP, Curve, Loss, Space, exhaustive
+from index.shortlists.tuning import LEAST_SIZE, QUERIES, Asking, Made, ShortlistRecord, choose_space, make
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm, closed_form

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from index.arrays import open_gaussians, write_exact, write_stored
-from index.gallery import Gallery
+from index.files.arrays import open_gaussians, write_exact, write_stored
+from index.files.shards import Shard
+from index.gaussians.storage import BLOCK, Storage, StoredGaussians, coding_of, stored
+from index.gaussians.storage_choice import choose_storage
+from index.gaussians.storage_error import LIMIT, StorageError, StorageFinding, storage_error
 from index.items import Modality
-from index.retriever import Retriever, SearchOptions
-from index.shards import Shard
-from index.storage import BLOCK, Storage, StoredGaussians, coding_of, stored
-from index.storage_choice import choose_storage
-from index.storage_error import LIMIT, StorageError, StorageFinding, storage_error
+from index.local.gallery import Gallery
+from index.searching.retriever import Retriever, SearchOptions
 from models.calibration import Direction
 from models.errors import ConfigError
 from models.gaussian import Gaussian
@@ -211,7 +211,7 @@ MEMORY = """
 import sys
 import numpy as np
 from evaluation.machine import resident
-from index.storage import Storage, StoredGaussians, coding_of
+from index.gaussians.storage import Storage, StoredGaussians, coding_of
 arrays = (np.load(path, mmap_mode="r") for path in sys.argv[1:])
 gaussians = StoredGaussians(*arrays)
 next(iter(gaussians.blocks()))[1].total_variance

@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from faults.held import first_held, image
-from index.gallery import Gallery
+from index.changes.journal import JOURNAL
+from index.files.manifest import FileRecord, read_manifest, write_manifest
 from index.items import Modality
-from index.journal import JOURNAL
-from index.living import LivingGallery
-from index.manifest import FileRecord, read_manifest, write_manifest
-from index.shortlist_choice import Wanted
-from index.verify import verify
+from index.lifecycle.living import LivingGallery
+from index.lifecycle.verify import verify
+from index.local.gallery import Gallery
+from index.shortlists.choice import Wanted
 from models.errors import ArtifactError
 from models.gaussian import Gaussian
 

@@ -21,7 +21,7 @@ from cli.audit import audit_gallery
 from cli.demo import SHIPPED_MODEL
 from corpus.read import read
 from corpus.scenes.generate import write
-from index.build import build
+from index.building.build import build
 from models import checkpoint
 from service.app import create_app
 from service.settings import Settings

@@ -13,8 +13,8 @@ import torch
 from fastapi.testclient import TestClient
 
 from corpus.read import read
-from index.build import build
-from index.publish import point
+from index.building.build import build
+from index.lifecycle.publish import point
 from models import checkpoint
 from models.encoders import Encoder, EncoderConfig
 from models.image import Framing, encode_png
@@ -98,7 +98,7 @@ def link(own: Path, another: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def settings(gallery: Path) -> Settings:
     """Of a server with small limits, so that they can be reached."""
-    limits = Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40, lasting_queue=40)
+    limits = Limits(bytes=300_000, pixels=1_000_000, top_k=50, queue=40, first_queue=40, slowdown=1e9)
     return Settings(gallery=gallery, threads=1, limits=limits, hosts=("testserver", "here"))
 
 

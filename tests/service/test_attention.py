@@ -65,7 +65,7 @@ def test_refused(client: TestClient, params: dict[str, str], status: int) -> Non
 
 def test_a_full_server_refuses(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a place among the queries, or 429."""
-    monkeypatch.setattr("service.batching.Admission.full", property(lambda _: True))
+    monkeypatch.setattr("service.admission.Admission.full", property(lambda _: True))
     assert client.get("/attention", params={"text": "a"}).status_code == 429
     assert client.post("/attention", files={"image": noise_png(0)}).status_code == 429
 

@@ -16,10 +16,10 @@ from conftest import IDS, noise_png
 from fastapi.testclient import TestClient
 from test_service_load import until
 
-from index.changes import Addition
-from index.gallery import Gallery
-from index.living import LivingGallery
-from index.lock import locked
+from index.changes.change import Addition
+from index.changes.lock import locked
+from index.lifecycle.living import LivingGallery
+from index.local.gallery import Gallery
 from models.artifact import publish
 from models.errors import ArtifactError
 from service.app import create_app
@@ -286,7 +286,7 @@ def test_changes_do_not_pile_up(changing: Settings, monkeypatch: pytest.MonkeyPa
         really(living, identifiers)
 
     monkeypatch.setattr(LivingGallery, "remove", slow)
-    app = create_app(changing.model_copy(update={"limits": Limits(queue=2, lasting_queue=2)}))
+    app = create_app(changing.model_copy(update={"limits": Limits(queue=2)}))
     with TestClient(app) as client:
         for identifier in ("plain", "noise-1"):
             late = client.delete(f"/items/{identifier}", headers={"X-Deadline-Ms": "50"})

@@ -155,7 +155,7 @@ def test_a_fuzz_is_judged() -> None:
 
 def test_an_overload_is_refused(settings: Settings) -> None:
     """Far more than there is room for: every request is answered, with 200 or with 429 and Retry-After."""
-    limits = Limits(queue=2, lasting_queue=1)
+    limits = Limits(queue=1)
     app = create_app(settings.model_copy(update={"limits": limits}))
     with running(Config(app, log_config=None)) as (_, port):
         seen = asyncio.run(at_rate(port, [text_search("a red star", samples=64)], 600, 1))

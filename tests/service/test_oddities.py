@@ -10,9 +10,9 @@ import pytest
 from conftest import IDS, noise_png
 from fastapi.testclient import TestClient
 
-from index.audit import AUDIT, audit, write_audit
-from index.build import match_heads
-from index.gallery import Gallery
+from index.building.build import match_heads
+from index.exploring.audit import AUDIT, audit, write_audit
+from index.local.gallery import Gallery
 from models import checkpoint
 from service import oddities
 from service.app import create_app

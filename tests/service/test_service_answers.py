@@ -16,9 +16,9 @@ from conftest import IDS, noise_png
 from fastapi.testclient import TestClient
 
 from corpus.manifest import Entry
-from index.gallery import Gallery
+from index.building.loading import LoadedPicture, load_batches
 from index.items import Modality
-from index.loading import LoadedPicture, load_batches
+from index.local.gallery import Gallery
 from models import checkpoint
 from models.calibration import Direction
 from models.distances import squared_l2

@@ -18,12 +18,11 @@ from fastapi.testclient import TestClient
 from starlette.types import Message
 from torch import Tensor
 
+from index.giving_up import GivenUpError, go_on
 from index.items import Modality
 from models.gaussian import Gaussian
 from service.app import create_app
-from service.batching import Admission
 from service.engine import Engine
-from service.errors import OverloadedError
 from service.settings import Limits, Settings
 
 
@@ -97,6 +96,29 @@ def test_deadline(settings: Settings) -> None:
         assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
 
 
+def test_a_late_search_ends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has begun is told that its caller was answered 504, and gives its thread back."""
+    app = create_app(limited(settings, deadline_seconds=0.2))
+    engine, ended = app.state.service.engine, Event()
+
+    def search(*asked: object) -> None:
+        try:
+            for _ in range(2_000):
+                go_on()
+                time.sleep(0.005)
+        except GivenUpError:
+            ended.set()
+            raise
+
+    with TestClient(app) as client:
+        until(lambda: app.state.service.ready)
+        with monkeypatch.context() as during:
+            during.setattr(engine._retriever, "search", search)
+            assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 504
+            assert ended.wait(5)
+        assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+
+
 def test_a_client_that_has_gone_is_not_computed_for(settings: Settings) -> None:
     """Its query is taken back: no answer is sent, its place is free, and the encoder never sees it."""
     app = create_app(settings)
@@ -157,13 +179,3 @@ def test_request_ids(client: TestClient) -> None:
     assert client.get("/healthz", headers={"X-Request-ID": "a-1"}).headers["X-Request-ID"] == "a-1"
     made = {client.get("/healthz", headers={"X-Request-ID": "a b"}).headers["X-Request-ID"] for _ in range(2)}
     assert len(made) == 2 and "a b" not in made
-
-
-def test_admission_gives_places_back() -> None:
-    """A place is given back after an error too, and no more are given than there are."""
-    admission = Admission(1, 1, 1.0)
-    with pytest.raises(KeyError), admission():
-        raise KeyError
-    with admission(), pytest.raises(OverloadedError), admission():
-        pass
-    assert admission.count == 0

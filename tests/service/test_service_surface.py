@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from fastapi.testclient import TestClient
 
-from index.manifest import read_manifest
+from index.files.manifest import read_manifest
 from service import answers, exploring_answers
 from service.api import examples
 from service.api.places import GalleryEngine, PathGallery, ServedGallery, in_path

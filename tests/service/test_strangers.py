@@ -23,9 +23,7 @@ from test_service_load import busy, limited, until
 
 from index.items import Modality
 from service.app import create_app
-from service.batching import Admission
 from service.connections import Door, connection, is_whole_query
-from service.errors import OverloadedError
 from service.patience import Patience
 from service.settings import Limits, Settings
 
@@ -374,32 +372,6 @@ def test_deadlines_are_milliseconds(client: TestClient, given: str) -> None:
     """Anything else than a whole number from 1 is refused and the header is named."""
     response = client.get("/info", headers={"X-Deadline-Ms": given.encode()})
     assert response.status_code == 422 and "X-Deadline-Ms" in response.json()["detail"]
-
-
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 0.4)), max_size=200))
-def test_a_queue_that_stays_gets_shorter(steps: list[tuple[bool, float]]) -> None:
-    """Against a list of when the server was empty: a burst may fill the queue, what lasts a second may not."""
-    now, places = 0.0, []
-    admission = Admission(6, 2, 1.0, lambda: now)
-    empty_until = 0.0
-    for comes, pause in steps:
-        now += pause
-        if not comes:
-            if places:
-                places.pop().__exit__(None, None, None)
-            continue
-        empty_until = now if not places else empty_until
-        room = 6 if now - empty_until <= 1.0 else 2
-        place = admission()
-        if len(places) < room:
-            assert not admission.full
-            place.__enter__()
-            places.append(place)
-        else:
-            assert admission.full
-            with pytest.raises(OverloadedError):
-                place.__enter__()
-        assert admission.count == len(places)
 
 
 def test_finishing_before_the_end(settings: Settings) -> None:

@@ -18,8 +18,8 @@ from conftest import noise_png, save_model
 from fastapi.testclient import TestClient
 from test_service_load import busy, until
 
-from index.manifest import read_manifest
-from index.publish import point
+from index.files.manifest import read_manifest
+from index.lifecycle.publish import point
 from models.calibration import Calibration, Direction
 from models.checkpoint import save_calibration
 from models.match import MatchHead

@@ -64,5 +64,5 @@ def test_refused(client: TestClient, text: str) -> None:
 
 def test_a_full_server_refuses(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a place among the queries, or 429."""
-    monkeypatch.setattr("service.batching.Admission.full", property(lambda _: True))
+    monkeypatch.setattr("service.admission.Admission.full", property(lambda _: True))
     assert client.get("/uncertainty/words", params={"text": "a"}).status_code == 429
