@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
-
-from cli.changes import GalleryFolder, Model, Threads
 from cli.show import print_json, progress, say
 from index.building.build import match_heads
 from index.exploring.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
@@ -24,16 +22,8 @@ SUSPECT: Final = 0.01
 """A caption below this match probability with its own image is counted."""
 
 
-def command(
-    gallery: GalleryFolder,
-    model: Model = None,
-    threads: Threads = None,
-    as_json: Annotated[bool, typer.Option("--json", help="All that was found, as JSON.")] = False,
-) -> None:
-    """Look for likely label errors and for hubs, and keep what is found beside the gallery.
-
-    Interrupted, it leaves what was found before.
-    """
+def command(gallery: Path, model: Path | None, threads: int | None, as_json: bool) -> None:
+    """Audit a gallery, and show what was found."""
     pin(threads)
     found = audit_gallery(gallery, model)
     if as_json:
@@ -53,11 +43,11 @@ def audit_gallery(gallery: Path, model: Path | None = None) -> Audit:
     return found
 
 
-def say_audit(found: Audit) -> None:
+def say_audit(found: Audit, tell: Callable[[str], None] = say) -> None:
     """What was found, in a few lines."""
-    say(_mismatches(found))
+    tell(_mismatches(found))
     for modality, hubness in found.hubs.items():
-        say(_hubs(modality, hubness))
+        tell(_hubs(modality, hubness))
 
 
 def _mismatches(found: Audit) -> str:

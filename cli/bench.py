@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
-from cli.completion import galleries
-from cli.show import CONSOLE, progress, say
+from cli.show import CONSOLE, print_json, progress, say
 from evaluation.latency import QueryTimes, query_times
 from evaluation.machine import machine, resident, save
 from index.files.manifest import read_manifest
@@ -29,14 +26,16 @@ EXHAUSTIVE_QUERIES = 20
 
 
 def command(
-    gallery: Annotated[Path, typer.Argument(help="A gallery's folder.", autocompletion=galleries)],
-    texts: Annotated[Path | None, typer.Option(help="Queries, one a line; the gallery's captions without it.")] = None,
-    model: Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")] = None,
-    queries: Annotated[int, typer.Option(min=1, help="How many are timed.")] = 300,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="A file for the figures.")] = None,
+    gallery: Path,
+    *,
+    texts: Path | None,
+    model: Path | None,
+    queries: int,
+    threads: int | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
-    """Measure text queries to a gallery, one at a time: each stage, for each rerank, and the memory that it takes."""
+    """Measure, show and keep."""
     pin(threads or available())
     before = resident()["own"]
     loaded = checkpoint.load(model or gallery / read_manifest(gallery).model)
@@ -51,10 +50,14 @@ def command(
                 count = min(queries, EXHAUSTIVE_QUERIES) if rerank is Rerank.EXHAUSTIVE else queries
                 measured.append(query_times(encoder, retriever, asked, count, rerank))
         images, own = opened.count(Modality.IMAGE), resident()["own"] - before
-    CONSOLE.print(_table(measured, f"A text query to {images:,} images, ms"))
-    say(f"Model and gallery take {own / 1e6:,.0f} MB of memory beside the mapped files; {machine()['processor']}.")
-    if json is not None:
-        save(json, {"bench": {"images": images, "own_bytes": own, "runs": [asdict(each) for each in measured]}})
+    figures = {"images": images, "own_bytes": own, "runs": [asdict(each) for each in measured]}
+    if as_json:
+        print_json({"machine": machine(), **figures})
+    else:
+        CONSOLE.print(_table(measured, f"A text query to {images:,} images, ms"))
+        say(f"Model and gallery take {own / 1e6:,.0f} MB of memory beside the mapped files; {machine()['processor']}.")
+    if out is not None:
+        save(out, {"bench": figures})
 
 
 def _captions(gallery: Gallery, count: int) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
 
 import typer
 
-from cli.completion import galleries
+from cli.exit_codes import UNWELL
 from cli.show import print_json, progress, say, say_left_out, warn
 from corpus.read import read
 from index.building.additions import encode_corpus
@@ -26,59 +25,44 @@ from index.threads import pin
 from models import checkpoint
 from models.checkpoint import LoadedModel
 
-DAMAGED: Final = 1
-
-GalleryFolder = Annotated[Path, typer.Argument(help="A gallery's folder.", autocompletion=galleries)]
-Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")]
-Split = Annotated[str | None, typer.Option(help="One split of the collection.")]
-SkipBad = Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")]
-Model = Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads; all by default.")]
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-
 
 def add(
-    gallery: GalleryFolder,
-    data: Data,
-    split: Split = None,
-    skip_bad: SkipBad = False,
-    model: Model = None,
-    threads: Threads = None,
-    as_json: Json = False,
+    gallery: Path,
+    data: Path,
+    *,
+    split: str | None,
+    skip_bad: bool,
+    model: Path | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
-    """Add a collection's images and captions to a gallery, all or none; ids that are taken are refused."""
+    """Add a collection, and show what the gallery holds."""
     _apply(lambda living, items: living.add(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
 def update(
-    gallery: GalleryFolder,
-    data: Data,
-    split: Split = None,
-    skip_bad: SkipBad = False,
-    model: Model = None,
-    threads: Threads = None,
-    as_json: Json = False,
+    gallery: Path,
+    data: Path,
+    *,
+    split: str | None,
+    skip_bad: bool,
+    model: Path | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
-    """Put a collection's images in the place of those with the same ids, all or none.
-
-    An image keeps its captions, unless the collection has captions of it: then these are all it has.
-    """
+    """Replace what has the ids of a collection, and show what the gallery holds."""
     _apply(lambda living, items: living.replace(items), gallery, (data, split, skip_bad), model, threads, as_json)
 
 
-def remove(
-    gallery: GalleryFolder,
-    ids: Annotated[list[str], typer.Argument(help="Of images, whose captions go with them, or of captions.")],
-    as_json: Json = False,
-) -> None:
-    """Remove items from a gallery, all or none."""
+def remove(gallery: Path, ids: Sequence[str], as_json: bool) -> None:
+    """Remove items, and show what the gallery holds."""
     with open_for_changes(gallery) as living:
         living.remove(ids)
         _show_state(living, as_json)
 
 
-def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None, as_json: Json = False) -> None:
-    """Build a gallery anew with its changes; nothing is encoded. Interrupted, it leaves the gallery as it was."""
+def compact(gallery: Path, model: Path | None, threads: int | None, as_json: bool) -> None:
+    """Build a gallery anew with its changes, and show what it holds."""
     pin(threads)
     loaded = _model(gallery, model)
     with open_for_changes(gallery, model=loaded.fingerprint) as living:
@@ -86,8 +70,8 @@ def compact(gallery: GalleryFolder, model: Model = None, threads: Threads = None
         _show_state(living, as_json)
 
 
-def verify_command(gallery: GalleryFolder, as_json: Json = False) -> None:
-    """Check every hash and count of a gallery. Exit code 0: it is sound; 1: it is damaged; 2: it cannot be read."""
+def verify_gallery(gallery: Path, as_json: bool) -> None:
+    """Check a gallery, and show what is damaged; then the exit code says so."""
     with progress("reading bytes") as bar:
         found = verify(gallery, bar)
     if as_json:
@@ -95,7 +79,7 @@ def verify_command(gallery: GalleryFolder, as_json: Json = False) -> None:
     else:
         _say_found(found)
     if not found.sound:
-        raise typer.Exit(DAMAGED)
+        raise typer.Exit(UNWELL)
 
 
 def _say_found(found: Verification) -> None:
@@ -159,13 +143,3 @@ def _show_state(living: ChangingGallery, as_json: bool) -> None:
         f"The gallery has {held}; since it was built {pending.added:,} items came and {pending.removed:,} went "
         f"(generation {living.generation})."
     )
-
-
-COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
-    "add": add,
-    "update": update,
-    "remove": remove,
-    "compact": compact,
-    "verify": verify_command,
-}
-"""Their names under `penumbra index`."""

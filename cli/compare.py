@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -15,31 +15,19 @@ from cli.show import CONSOLE, say
 from evaluation.reports.comparison import Comparison, read_runs
 from evaluation.reports.folder import check_replaceable, write_folder
 from evaluation.reports.page import Grid
-from evaluation.reports.side_by_side import KIND, NOTE, as_json, markdown, tables
+from evaluation.reports.side_by_side import KIND, NOTE, markdown, tables
+from evaluation.reports.side_by_side import as_json as to_json
 
 RECORD, PAGE, TABLES = "compare.json", "compare.html", "compare.md"
 
 
-def command(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(help="Folders that `penumbra evaluate --out` wrote, or their report.json.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help=f"Also write a folder with {PAGE}, {TABLES} and {RECORD}.")] = None,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
-    as_json_text: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
-) -> None:
-    """Put several models side by side, from their reports.
-
-    Models whose training differs in nothing but its seed are one method: the table shows the mean ± standard deviation
-    (n − 1) over them. A method is called by the `name` of its configuration; without one, by the folder of the model
-    without the number at its end (`vse-seed2` is `vse`). Methods of the same label are told apart by the settings in
-    which they differ.
-    """
+def command(runs: Sequence[Path], out: Path | None, *, as_markdown: bool, as_json: bool) -> None:
+    """Compare, show and write."""
     if out is not None:
         check_replaceable(out, (RECORD, PAGE, TABLES), KIND)
-    comparison = read_runs(runs or [])
-    if as_json_text:
-        typer.echo(json.dumps(as_json(comparison), ensure_ascii=False, indent=2))
+    comparison = read_runs(runs)
+    if as_json:
+        typer.echo(json.dumps(to_json(comparison), ensure_ascii=False, indent=2))
     elif as_markdown:
         typer.echo(markdown(comparison), nl=False)
     else:
@@ -71,4 +59,4 @@ def _write(out: Path, comparison: Comparison) -> None:
     # Only here: drawing takes a second to load, which no other command should pay.
     from evaluation.reports.comparison_page import comparison_page
 
-    write_folder(out, {RECORD: as_json(comparison)}, {PAGE: comparison_page(comparison), TABLES: markdown(comparison)})
+    write_folder(out, {RECORD: to_json(comparison)}, {PAGE: comparison_page(comparison), TABLES: markdown(comparison)})

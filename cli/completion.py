@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from index.files.manifest import MANIFEST
-from models.checkpoint import CONFIG
+# As `index.files.manifest` and `models.checkpoint` have them, which would load torch at every TAB.
+MANIFEST: Final = "manifest.json"
+CONFIG: Final = "config.json"
 
 
 def galleries(incomplete: str) -> list[str]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
-
-import typer
 
 from cli.audit import audit_gallery, say_audit
-from cli.index import build_gallery, show_build
-from cli.show import progress, say
+from cli.index import build_gallery, say_build
+from cli.show import print_json, progress, say, warn
 from corpus.read import read
 from corpus.scenes.generate import write
 from index.exploring.audit import read_audit
+from index.lifecycle.describe import describe
 from index.local.gallery import Gallery
 from models import checkpoint
-from models.errors import ArtifactError
+from models.errors import ArtifactError, ConfigError
 from penumbra_client import Client, ClientError
 from service.app import serve
 from service.settings import Settings
@@ -28,30 +28,32 @@ SHIPPED_MODEL = Path(__file__).resolve().parent / "shipped" / "scenes"
 DEMO_IMAGES, DEMO_SEED, DEMO_SIDE = 2_000, 2_021, 160
 
 
-def command(
-    out: Annotated[Path, typer.Option(help="Where the collection and its gallery go.")] = Path("artifacts/demo"),
-    open_: Annotated[
-        bool, typer.Option("--open", help="Then serve it and open its page in the browser, until Ctrl-C.")
-    ] = False,
-    port: Annotated[int | None, typer.Option(help="Port to serve it on; 8000 without it.")] = None,
-) -> None:
-    """Make the demo: 2,000 Scenes and their gallery, audited. What is there and fits the shipped model stays."""
-    gallery = out / "gallery"
-    if _is_current(gallery):
-        say(f"The demo gallery is in {gallery}.")
+def command(out: Path, *, open_: bool = False, port: int | None = None, as_json: bool = False) -> None:
+    """Make what is not there, show what was made, and serve it where that is asked for."""
+    if open_ and as_json:
+        raise ConfigError("a demo that is served ends with Ctrl-C and prints no JSON: leave out --json or --open")
+    collection, gallery = out / "scenes", out / "gallery"
+    made = not _is_current(gallery)
+    tell = warn if as_json else say
+    if made:
+        _make(collection, gallery, tell)
     else:
-        _make(out / "scenes", gallery)
-    if read_audit(gallery) is None:
-        say_audit(audit_gallery(gallery))
+        tell(f"The demo gallery is in {gallery}.")
+    found = read_audit(gallery)
+    if found is None:
+        found = audit_gallery(gallery)
+        say_audit(found, tell)
+    if as_json:
+        print_json({"collection": str(collection), "made": made, "gallery": describe(gallery), "audit": asdict(found)})
     if open_:
         _show(settings_of(gallery=gallery, port=port))
 
 
-def _make(collection: Path, gallery: Path) -> None:
+def _make(collection: Path, gallery: Path, tell: Callable[[str], None]) -> None:
     if not collection.exists():
         with progress("rendering Scenes") as report:
             write(collection, DEMO_IMAGES, DEMO_SEED, side=DEMO_SIDE, progress=report)
-    show_build(build_gallery(SHIPPED_MODEL, read(collection), gallery), gallery)
+    say_build(build_gallery(SHIPPED_MODEL, read(collection), gallery, tell=tell), gallery, tell)
 
 
 def _show(settings: Settings) -> None:
@@ -76,14 +78,11 @@ def _is_current(gallery: Path) -> bool:
     return True
 
 
-def scenes(
-    out: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
-    images: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 2_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
-    side: Annotated[int, typer.Option(min=16, help="Of a picture, in pixels.")] = 128,
-    captions: Annotated[int, typer.Option(min=1, help="For each picture.")] = 6,
-) -> None:
-    """Render a collection of Scenes with captions whose true matches are known."""
+def scenes_command(out: Path, *, images: int, seed: int, side: int, captions: int, as_json: bool) -> None:
+    """Render, and say where."""
     with progress("rendering Scenes") as report:
         write(out, images, seed, side=side, per_image=captions, progress=report)
-    say(f"{images:,} pictures are in {out}.")
+    if as_json:
+        print_json({"directory": str(out), "images": images, "captions": images * captions, "seed": seed})
+    else:
+        say(f"{images:,} pictures are in {out}.")

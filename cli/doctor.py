@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 
 from cli.checks import Check, State, artifact, environment
-from cli.completion import galleries_and_models
+from cli.exit_codes import UNWELL
 from cli.show import print_json, say
 
-UNWELL: Final = 1
 _STYLES: Final = {State.WELL: None, State.DOUBTFUL: "yellow", State.FAILED: "red"}
 
 
-def command(
-    folder: Annotated[
-        Path | None, typer.Argument(help="A gallery or a model to look at, too.", autocompletion=galleries_and_models)
-    ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port that is to be free.")] = 8000,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Check this environment, line by line, and say what to do.
-
-    Exit code 0: nothing fails; 1: something does.
-    """
+def command(folder: Path | None, port: int, as_json: bool) -> None:
+    """Check, show, and end with what was found."""
     checks = []
     for check in _checks(folder, port):
         checks.append(check)

@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from cli.show import (
-    CONSOLE,
-    calibration_table,
-    confidence_table,
-    outlier_table,
-    print_json,
-    progress,
-    ranking_table,
-    say,
-    say_left_out,
-    sensitivity_table,
-    warn,
-)
+from cli.show import CONSOLE, print_json, progress, say, say_left_out, warn
+from cli.tables import calibration_table, confidence_table, outlier_table, ranking_table, sensitivity_table
 from corpus.manifest import Corpus
 from corpus.read import read
 from evaluation.calibration import calibrate
@@ -41,39 +28,23 @@ from models.calibration import Calibration
 from models.encoders import Encoder
 from models.errors import ConfigError
 
-Model = Annotated[Path, typer.Argument(help="A model's folder.")]
-Data = Annotated[Path, typer.Option(help="A folder with captions.jsonl, or of a data set that is known by its files.")]
-Split = Annotated[str | None, typer.Option(help="One split of it; all by default.")]
-SkipBad = Annotated[bool, typer.Option(help="Leave out bad entries of the collection, and list them.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
-Kind = Annotated[Relevance | None, typer.Option(help="What counts as a match; the best that is known by default.")]
-
 
 def command(
-    model: Model,
-    data: Data,
-    split: Split = None,
-    relevance: Kind = None,
-    same_words: Annotated[bool, typer.Option(help="Also count captions of the same words as each other's.")] = False,
-    folds: Annotated[int | None, typer.Option(min=1, help="Also average over so many parts (COCO 1K: 5).")] = None,
-    positives: Annotated[
-        Path | None, typer.Option(help="A folder with tables of positives (CxC, ECCV Caption).")
-    ] = None,
-    sensitivity: Annotated[
-        bool,
-        typer.Option(help="Also erase and blur some images and drop words from captions, and see whether σ rises."),
-    ] = False,
-    outliers: Annotated[
-        list[Path] | None,
-        typer.Option(help="A collection unlike this one; may be repeated. Noise and shuffled words are always tried."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Also write a report: a folder with report.html to read and report.json.")
-    ] = None,
-    skip_bad: SkipBad = False,
-    as_json: Json = False,
+    model: Path,
+    data: Path,
+    *,
+    split: str | None,
+    relevance: str | None,
+    same_words: bool,
+    folds: int | None,
+    positives: Path | None,
+    sensitivity: bool,
+    outliers: Sequence[Path],
+    out: Path | None,
+    skip_bad: bool,
+    as_json: bool,
 ) -> None:
-    """Measure ranking, probabilities and uncertainty of a model on a collection."""
+    """Measure, show and write."""
     if out is not None:
         check_replaceable(out, (REPORT, PAGE), KIND)
     loaded, judged = checkpoint.load(model), _chosen(data, split, skip_bad)
@@ -83,10 +54,10 @@ def command(
     if sensitivity:
         with progress("disturbing") as report:
             disturbed = disturb(loaded.encoder, embedded, report)
-    unlike = _outliers(loaded, embedded, outliers or [], skip_bad) if embedded.one_point else None
+    unlike = _outliers(loaded, embedded, outliers, skip_bad) if embedded.one_point else None
     with progress("ranking") as report:
         asked = Asked(same_words, folds, tables, disturbed, unlike)
-        figures = measure(embedded, loaded.encoder, relevance, asked, report)
+        figures = measure(embedded, loaded.encoder, _kind(relevance), asked, report)
     if not as_json:
         _show(figures, tables)
         if out is None:
@@ -97,7 +68,7 @@ def command(
         "folds": folds,
         "positives": None if positives is None else str(positives),
         "sensitivity": sensitivity,
-        "outliers": [str(folder) for folder in outliers or ()],
+        "outliers": [str(folder) for folder in outliers],
     }
     produced = produced_by(loaded, judged, split, options, datetime.now(UTC))
     if as_json:
@@ -136,27 +107,22 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
 
 
 def calibrate_command(
-    model: Model,
-    data: Data,
-    split: Split = None,
-    relevance: Kind = None,
-    share: Annotated[
-        float | None,
-        typer.Option(help="Share of all pairs that match where it will be used, if it is another one than here."),
-    ] = None,
-    skip_bad: SkipBad = False,
-    as_json: Json = False,
+    model: Path,
+    data: Path,
+    *,
+    split: str | None,
+    relevance: str | None,
+    share: float | None,
+    skip_bad: bool,
+    as_json: bool,
 ) -> None:
-    """Calibrate the match probability on a held-out collection, learn what queries are familiar, and add both.
-
-    Of six candidates the one that is best on entries it was not fitted on is used.
-    """
+    """Calibrate, write and show."""
     if share is not None and not 0 < share < 1:
         raise ConfigError(f"--share {share} is no share: give a number between 0 and 1, as 0.01 for one pair in 100")
     # A calibration that cannot be read is what some come here to replace.
     loaded = checkpoint.load(model, with_calibration=False)
     embedded = _embed(loaded, _chosen(data, split, skip_bad))
-    calibration = fit_and_save(loaded.encoder, embedded, model, relevance, share)
+    calibration = fit_and_save(loaded.encoder, embedded, model, _kind(relevance), share)
     if as_json:
         print_json(nan_as_null(dict(calibration.figures)))
         return
@@ -181,6 +147,10 @@ def fit_and_save(
     return calibration
 
 
+def _kind(relevance: str | None) -> Relevance | None:
+    return None if relevance is None else Relevance(relevance)
+
+
 def _chosen(data: Path, split: str | None, skip_bad: bool) -> Corpus:
     corpus = read(data, skip_bad=skip_bad)
     say_left_out(corpus)
@@ -192,7 +162,9 @@ def _embed(model: checkpoint.LoadedModel, corpus: Corpus) -> Embedded:
         return embed(model.encoder, corpus.entries, report)
 
 
-def _outliers(model: checkpoint.LoadedModel, embedded: Embedded, folders: list[Path], skip_bad: bool) -> OutlierQueries:
+def _outliers(
+    model: checkpoint.LoadedModel, embedded: Embedded, folders: Sequence[Path], skip_bad: bool
+) -> OutlierQueries:
     """Synthetic outliers and those of other collections, encoded."""
     others = {}
     for folder in folders:

@@ -1,15 +1,14 @@
-"""`penumbra index`: build a gallery, change it, check it, and say what is in one."""
+"""`penumbra index build` and `info`: make a gallery, and say what is in one."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
-
-from cli import changes
-from cli.show import print_json, progress, say, together
+from cli.show import print_json, progress, say, warn
+from cli.together import together
 from corpus.manifest import Corpus
 from corpus.read import read
 from index.building.build import build
@@ -25,39 +24,28 @@ from index.threads import available, pin
 from models import checkpoint
 from models.errors import ConfigError
 
-app = typer.Typer(help="Build a gallery, change it, check it, and say what is in one.", no_args_is_help=True)
-for name, command in changes.COMMANDS.items():
-    app.command(name)(command)
-
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": GIB, "T": 2**40}
 
 
-@app.command("build")
 def build_command(
-    model: Annotated[Path, typer.Argument(help="A model's folder.")],
-    data: Annotated[Path, typer.Option(help="A folder with captions.jsonl, of a known data set, or of images.")],
-    out: Annotated[Path, typer.Option(help="Where the gallery goes; one that is there is replaced when all is done.")],
-    split: Annotated[str | None, typer.Option(help="One split of the collection.")] = None,
-    skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines and unreadable images, and list them.")] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Items encoded at once.")] = 64,
-    kind: Annotated[str, typer.Option(help="Of shortlist: auto, flat, sq8, hnsw or ivf_rabitq.")] = "auto",
-    over: Annotated[str, typer.Option(help="What it is over: auto (as measured), mean or lifted.")] = "auto",
-    recall: Annotated[float, typer.Option(help="Share of the ten most probable items that it is to hold.")] = 0.99,
-    memory: Annotated[str, typer.Option(help="What both shortlists may take, as in 512MiB or 4GiB.")] = "4GiB",
-    storage: Annotated[
-        Storage | None,
-        typer.Option(help="How Gaussians are stored; without it the smallest that keeps match probabilities to 0.001."),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(help="Where the items go, as milvus://HOST:19530/COLLECTION; without it into the folder."),
-    ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
+    model: Path,
+    data: Path,
+    out: Path,
+    *,
+    split: str | None,
+    skip_bad: bool,
+    batch: int,
+    kind: str,
+    over: str,
+    recall: float,
+    memory: str,
+    storage: str | None,
+    store: str | None,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
-    """Embed a collection into a gallery. Interrupted at any moment, the same command goes on where it was.
-
-    Started by torchrun, several processes share it; see docs/distributed.md.
-    """
+    """Build a gallery with all processes, and show what the build found out about itself."""
+    tell = warn if as_json else say
     with together() as processes:
         address = None if store is None else StoreAddress.parse(store)
         pin(threads or max(1, available() // processes.local_size))
@@ -65,15 +53,16 @@ def build_command(
             wanted = Wanted(kind, over, recall, memory_bytes(memory))
             corpus = read(data, skip_bad=skip_bad)
             part = corpus if split is None else corpus.split(split)
-        show_build(build_gallery(model, part, out, skip_bad, batch, wanted, storage, processes, address), out)
+        stored = None if storage is None else Storage(storage)
+        manifest = build_gallery(model, part, out, skip_bad, batch, wanted, stored, processes, address, tell=tell)
+        if not as_json:
+            say_build(manifest, out, say)
+        elif processes.first:
+            print_json(describe(out))
 
 
-@app.command("info")
-def info_command(
-    gallery: changes.GalleryFolder,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Describe a gallery."""
+def info_command(gallery: Path, as_json: bool) -> None:
+    """Show what a gallery is."""
     facts = describe(gallery)
     if as_json:
         print_json(facts)
@@ -105,6 +94,7 @@ def build_gallery(
     storage: Storage | None = None,
     processes: Processes = ALONE,
     store: StoreAddress | None = None,
+    tell: Callable[[str], None] = say,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
@@ -124,7 +114,7 @@ def build_gallery(
             processes=processes,
             store=store,
             progress=report,
-            tell=say,
+            tell=tell,
         )
 
 
@@ -136,15 +126,15 @@ def memory_bytes(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def show_build(manifest: Manifest, out: Path) -> None:
+def say_build(manifest: Manifest, out: Path, tell: Callable[[str], None]) -> None:
     """What a build found out about itself."""
     for each in manifest.left_out:
-        say(f"left out: {each}")
+        tell(f"left out: {each}")
     for modality, found in manifest.self_retrieval.items():
-        say(f"{modality}: {found.verdict}")
-        say(f"{modality}: {manifest.variances[modality].verdict}")
-        say(f"{modality}: {manifest.storage[modality].verdict}")
+        tell(f"{modality}: {found.verdict}")
+        tell(f"{modality}: {manifest.variances[modality].verdict}")
+        tell(f"{modality}: {manifest.storage[modality].verdict}")
         record = manifest.shortlists[modality]
-        say(f"{modality}: shortlist {record.kind}. {record.why} {record.verdict}")
+        tell(f"{modality}: shortlist {record.kind}. {record.why} {record.verdict}")
     where = out if manifest.store is None else f"{manifest.store.address}, and what serves it in {out}"
-    say(f"The gallery is in {where}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")
+    tell(f"The gallery is in {where}: {', '.join(f'{n:,} {m}s' for m, n in manifest.counts.items())}.")

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import tomllib
+from collections.abc import Sequence
 
 import typer
 
+from cli.show import print_json
 from service.keys import Scope, new_key, to_store
 
-app = typer.Typer(help="Make an API key.", no_args_is_help=True)
 
-
-@app.callback()
-def keys() -> None:
-    """Make an API key."""
-
-
-@app.command("new")
-def new_command(
-    name: Annotated[str, typer.Option(help="Whose it is: letters, digits, dots, dashes.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it opens; may be given again.")],
-    rate: Annotated[float, typer.Option(help="Requests a second that it may send for long.")] = 20,
-    burst: Annotated[int, typer.Option(help="Requests that it may send at once after a pause.")] = 40,
-) -> None:
-    """Show a new key once, on stderr, and on stdout the lines for the file of keys (>> keys.toml)."""
+def command(name: str, scopes: Sequence[str], rate: float, burst: int, as_json: bool) -> None:
+    """Make a key and show it on stderr alone; what stands for it in the file of keys goes to stdout."""
     key = new_key()
-    lines = to_store(key, name, scope, rate, burst)
+    lines = to_store(key, name, [Scope(scope) for scope in scopes], rate, burst)
     typer.echo(f"The key of {name}, which is shown only now: {key}", err=True)
-    typer.echo(lines)
+    if as_json:
+        print_json(tomllib.loads(lines)["key"][0])
+    else:
+        typer.echo(lines)

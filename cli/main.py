@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from cli import audit, bench, compare, demo, doctor, evaluate, index, keys, model, publish, search, serve, train
-from cli.show import CONSOLE
-from index.processes import LostProcessError, SaidElsewhereError
+from cli.commands import bench, compare, demo, doctor, evaluate, index, keys, model, search, serve, train
+from cli.exit_codes import BAD_INPUT, EXIT_CODES, INTERRUPTED
 from models.errors import PenumbraError
-from penumbra_client import ClientError
-from training.loop import InterruptedTrainingError
-
-BAD_INPUT = 2
-INTERRUPTED = 130
-EXIT_CODES = (
-    "Exit codes: 0, it is done; 1, `index verify` found damage, `doctor` something that fails, or this is a bug (with "
-    "its traceback); 2, what was given cannot be used, and one sentence on stderr says why; 130, interrupted."
-)
+from penumbra_client.errors import ClientError
 
 app = typer.Typer(
     name="penumbra",
@@ -28,25 +21,37 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-COMMANDS = {
-    "train": train,
-    "evaluate": evaluate,
-    "compare": compare,
-    "search": search,
-    "serve": serve,
-    "demo": demo,
-    "bench": bench,
-    "doctor": doctor,
-}
-for name, part in COMMANDS.items():
-    app.command(name)(part.command)
-app.command("scenes")(demo.scenes)
-app.command("calibrate")(evaluate.calibrate_command)
-index.app.command("audit")(audit.command)
-index.app.command("publish")(publish.command)
+for command in (
+    train.train,
+    evaluate.evaluate,
+    compare.compare,
+    search.search,
+    serve.serve,
+    demo.demo,
+    bench.bench,
+    doctor.doctor,
+    demo.scenes,
+    evaluate.calibrate,
+):
+    app.command()(command)
 app.add_typer(index.app, name="index")
 app.add_typer(keys.app, name="keys")
 app.add_typer(model.app, name="model")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("penumbra"))
+        raise typer.Exit
+
+
+@app.callback()
+def penumbra(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Image-text retrieval whose score means something."""
 
 
 def main() -> None:
@@ -54,16 +59,6 @@ def main() -> None:
     errors = Console(stderr=True)
     try:
         app()
-    except InterruptedTrainingError as error:
-        # All processes of a training stop together, and one says so.
-        if not CONSOLE.quiet:
-            errors.print(f"[yellow]{error}[/yellow]", soft_wrap=True)
-        sys.exit(INTERRUPTED)
-    except LostProcessError as error:
-        errors.print(str(error), style="yellow", soft_wrap=True, markup=False, highlight=False)
-        sys.exit(INTERRUPTED)
-    except SaidElsewhereError:
-        sys.exit(BAD_INPUT)
     except (PenumbraError, ClientError) as error:
         errors.print(str(error), style="red", soft_wrap=True, markup=False, highlight=False)
         sys.exit(BAD_INPUT)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -17,43 +15,35 @@ from models.errors import ConfigError
 from models.official import read_checkpoint
 from models.runtimes.export import export
 from models.runtimes.record import ExportRecord, folder
-from models.runtimes.runtime import EXPORTED, Network, Runtime
-
-HELP = "Bring in a model that others trained, export one for a faster runtime."
-
-app = typer.Typer(help=HELP, no_args_is_help=True)
+from models.runtimes.runtime import Network, Runtime
 
 
-@app.command("import")
-def import_command(
-    source: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .pth file of the PCME authors' code.")],
-    out: Annotated[Path, typer.Option(help="Where the model goes; must not be there yet.")],
-) -> None:
-    """Turn a published PCME checkpoint into a model of ours. Nothing in the file is run."""
+def import_command(source: Path, out: Path, as_json: bool) -> None:
+    """Read a checkpoint, write a model, and say what it is."""
     if out.exists():
         raise ConfigError(f"{out} is there already: name another --out")
     encoder = read_checkpoint(source)
     origin = {"imported_from": source.name, "sha256": sha256(source), "format": "PCME, PyTorch state dict"}
     checkpoint.save(encoder, out, origin)
-    say(f"The model is in {out}: {encoder.config.backbone}, {encoder.config.embed_dim} dimensions.")
+    backbone, dim = encoder.config.backbone, encoder.config.embed_dim
+    if as_json:
+        fingerprint = checkpoint.fingerprint(out)
+        print_json({"directory": str(out), "fingerprint": fingerprint, "backbone": backbone, "dim": dim, **origin})
+    else:
+        say(f"The model is in {out}: {backbone}, {dim} dimensions.")
 
 
-@app.command("export")
-def export_command(
-    model: Annotated[Path, typer.Argument(help="A model's folder; the export goes into it.")],
-    runtime: Annotated[Runtime, typer.Option(help=f"Whose format: {' or '.join(EXPORTED)}.")],
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads as it is timed. [default: all]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
-    """Write a model's networks for a faster runtime, and measure them beside torch. The model's fingerprint stays."""
+def export_command(model: Path, runtime: str, threads: int | None, as_json: bool) -> None:
+    """Export, measure and show."""
+    wanted = Runtime(runtime)
     loaded = checkpoint.load(model, with_calibration=False)
     with Console(stderr=True).status("exporting and measuring"):
-        record = export(loaded, runtime, threads or len(os.sched_getaffinity(0)))
+        record = export(loaded, wanted, threads or len(os.sched_getaffinity(0)))
     if as_json:
         print_json(record.to_dict())
         return
     CONSOLE.print(_measured_table(record))
-    say(f"The export is in {folder(model, runtime)}; `penumbra serve` takes the fastest that agrees.")
+    say(f"The export is in {folder(model, wanted)}; `penumbra serve` takes the fastest that agrees.")
 
 
 def _measured_table(record: ExportRecord) -> Table:

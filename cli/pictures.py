@@ -10,8 +10,6 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from models.image import decode, shorter_side
-
 _UPPER_HALF: Final = "▀"
 
 
@@ -30,6 +28,9 @@ def half_blocks(picture: bytes, pixels: int = 16) -> Text:
     Raises:
         ImageError: it is no picture.
     """
+    # Only here: what decodes pictures takes time to load, and not every answer shows any.
+    from models.image import decode, shorter_side
+
     rows = shorter_side(decode(picture), pixels).tolist()
     lines = (_line(upper, lower) for upper, lower in zip(rows[::2], rows[1::2], strict=False))
     return Text("\n").join(lines)

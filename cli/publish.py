@@ -2,68 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
-
-from cli.completion import galleries
 from cli.server import connect
-from cli.show import say
+from cli.show import print_json, say, warn
 from index.lifecycle.publish import point, publish
 from index.local.gallery import Gallery
 from models.errors import ArtifactError, ConfigError
-from penumbra_client import ClientError, ConflictError, ProblemError
+from penumbra_client import ClientError, ConflictError, ProblemError, Swap
 
 PATIENCE: Final = 600
 """Seconds that a server may take to open and warm a gallery."""
 
 
 def command(
-    gallery: Annotated[
-        Path, typer.Argument(help="The folder of the gallery that is to be served.", autocompletion=galleries)
-    ],
-    to: Annotated[Path, typer.Option(help="The link that `penumbra serve` was given; made if it is not there.")],
-    server: Annotated[
-        str | None,
-        typer.Option(help="Where it is served, as http://127.0.0.1:8000 or …/galleries/NAME; told to switch now."),
-    ] = None,
-    model: Annotated[Path | None, typer.Option(help="The model, where it is not where the gallery says.")] = None,
+    gallery: Path, to: Path, server: str | None = None, model: Path | None = None, as_json: bool = False
 ) -> None:
-    """Check a gallery and let a link lead to it; with --server, have it served now or take it back.
-
-    Without --server, send the server SIGHUP. A server that wants a key gets the one in PENUMBRA_API_KEY.
-    """
+    """Publish, have the server switch, and say what led where."""
+    tell = warn if as_json else say
     before = to.resolve() if to.is_symlink() else None
-    publish(gallery, to, model, say)
-    say(f"{to} leads to {gallery}." + ("" if before is None else f" It led to {before}."))
-    if before not in (None, gallery.resolve()):
-        _warn_of_changes(Path(str(before)))
-    if server is None:
-        say("A server that runs takes it up at SIGHUP, or at its next start.")
-        return
-    _switch(server, to, before)
-
-
-def _warn_of_changes(before: Path) -> None:
-    """Say what the gallery served until now has that came after it was built."""
-    try:
-        with Gallery.open(before) as old:
-            pending = old.pending
-    except ArtifactError:
-        return
-    if pending.added or pending.removed:
-        say(
-            f"Since it was built {before} has changed ({pending.added:,} items came, {pending.removed:,} went); these "
+    publish(gallery, to, model, tell)
+    tell(f"{to} leads to {gallery}." + ("" if before is None else f" It led to {before}."))
+    left = _changes(before) if before is not None and before != gallery.resolve() else None
+    if left is not None and any(left.values()):
+        tell(
+            f"Since it was built {before} has changed ({left['added']:,} items came, {left['removed']:,} went); these "
             "changes stay there."
+        )
+    swap = None if server is None else _switch(server, to, before)
+    if swap is None:
+        tell("A server that runs takes it up at SIGHUP, or at its next start.")
+    else:
+        tell(f"{server} answers with it: {swap.before[:12]} → {str(swap.after)[:12]}.")
+    if as_json:
+        print_json(
+            {
+                "link": str(to),
+                "gallery": str(gallery),
+                "before": None if before is None else {"gallery": str(before), "changes": left},
+                "server": None if swap is None else {"url": server, "before": swap.before, "after": swap.after},
+            }
         )
 
 
-def _switch(server: str, link: Path, before: Path | None) -> None:
+def _changes(gallery: Path) -> dict[str, int] | None:
+    """How many items came and went since a gallery was built; None where that cannot be told."""
+    try:
+        with Gallery.open(gallery) as opened:
+            return asdict(opened.pending)
+    except ArtifactError:
+        return None
+
+
+def _switch(server: str, link: Path, before: Path | None) -> Swap:
     """Have the server switch; when it refuses, the link leads back."""
     try:
         with connect(server, PATIENCE) as client:
-            swap = client.reload()
+            return client.reload()
     except ConflictError as error:
         if before is not None:
             point(link, before)
@@ -74,4 +71,3 @@ def _switch(server: str, link: Path, before: Path | None) -> None:
         raise ConfigError(f"{server} was not told to switch ({error.status}): {error}") from error
     except ClientError as error:
         raise ConfigError(f"{error} The link leads to the new gallery, which the server takes up at SIGHUP.") from error
-    say(f"{server} answers with it: {swap.before[:12]} → {str(swap.after)[:12]}.")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
 
 from cli.evaluate import fit_and_save
-from cli.show import percent, progress, say, say_left_out, together
+from cli.exit_codes import INTERRUPTED
+from cli.show import Tell, percent, print_json, progress, say, say_left_out, warn
+from cli.together import together
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
 from corpus.scenes.generate import write
@@ -18,28 +22,31 @@ from evaluation.calibration import MIN_IMAGES
 from evaluation.protocols import embed
 from index.processes import Processes
 from index.threads import pin
+from models import checkpoint
+from models.artifact import nan_as_null, read_json
+from models.calibration import Calibration
 from models.encoders import Encoder
 from models.errors import ConfigError
 from training.config import ScenesData, TrainingConfig, read_config
-from training.loop import Watch
+from training.loop import InterruptedTrainingError, Watch
 from training.start import splits, train
 
 
 def command(
-    config: Annotated[Path, typer.Argument(help="A TOML file; see configs/.")],
-    out: Annotated[Path, typer.Option(help="Where the model goes; must not be there yet.")],
-    data: Annotated[Path | None, typer.Option(help="A collection; not needed where the config makes Scenes.")] = None,
-    seed: Annotated[int | None, typer.Option(help="In place of the config's seed.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processor threads of a process; all by default.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = "auto",
-    skip_bad: Annotated[bool, typer.Option(help="Leave out bad lines of the collection, and list them.")] = False,
+    config: Path,
+    out: Path,
+    *,
+    data: Path | None,
+    seed: int | None,
+    threads: int | None,
+    device: str,
+    skip_bad: bool,
+    as_json: bool,
 ) -> None:
-    """Train a model. Interrupted at any moment, the same command goes on to the same result.
-
-    Started by torchrun, several processes share each batch; see docs/distributed.md.
-    """
+    """Train with all processes; the first calibrates, and shows what came of it."""
     if threads is not None:
         pin(threads)
+    tell: Tell = warn if as_json else say
     with together() as processes:
         with processes.first_ahead():
             settings = read_config(config)
@@ -47,23 +54,46 @@ def command(
                 settings = TrainingConfig(**{**vars(settings), "seed": seed})
             corpus = _corpus(settings, data, out, skip_bad)
             own = _device(device, processes)
-        with progress("training") as report:
-            watch = Watch(step=lambda done, total, loss: report(done, total), epoch=_print_epoch)
+        with _interruptible(), progress("training") as report:
+            watch = Watch(lambda done, total, loss: report(done, total), partial(_tell_epoch, tell=tell))
             encoder = train(settings, corpus, out, device=own, watch=watch, processes=processes)
     if processes.first:
-        _calibrate(encoder, splits(corpus)[1], out)
-        say(f"The model is in {out}.")
+        calibration = _calibrate(encoder, splits(corpus)[1], out, tell)
+        tell(f"The model is in {out}.")
+        if as_json:
+            print_json(_record(out, calibration))
 
 
-def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path) -> None:
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except InterruptedTrainingError as error:
+        # All processes of a training stop together, and the first says so.
+        warn(str(error))
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def _record(out: Path, calibration: Calibration | None) -> dict[str, Any]:
+    """The model, how it came to be, and the figures of its calibration."""
+    found = {
+        "directory": str(out),
+        "fingerprint": checkpoint.fingerprint(out),
+        "training": read_json(out / checkpoint.TRAINING, "train it again"),
+        "calibration": None if calibration is None else dict(calibration.figures),
+    }
+    return dict(nan_as_null(found))
+
+
+def _calibrate(encoder: Encoder, held: Sequence[Entry], out: Path, tell: Tell) -> Calibration | None:
     if not held or encoder.config.embedding.points > 1:
-        return
+        return None
     if len(held) < MIN_IMAGES:
-        say(f"Not calibrated: the split val has fewer than {MIN_IMAGES} images.", "yellow")
-        return
+        tell(f"Not calibrated: the split val has fewer than {MIN_IMAGES} images.", "yellow")
+        return None
     with progress("encoding") as report:
         embedded = embed(encoder, held, report)
-    fit_and_save(encoder, embedded, out)
+    return fit_and_save(encoder, embedded, out)
 
 
 def _device(name: str, processes: Processes) -> torch.device:
@@ -102,13 +132,12 @@ def _scenes(scenes: ScenesData, out: Path) -> Corpus:
     return read(folder)
 
 
-def _print_epoch(record: dict[str, Any]) -> None:
+def _tell_epoch(record: dict[str, Any], tell: Tell) -> None:
     """One line an epoch: loss parts, ranking on the held-out split, and the state of the variances."""
     loss = ", ".join(f"{name} {value:.4g}" for name, value in record["loss"].items())
-    say(f"epoch {record['epoch']}: {loss}")
+    tell(f"epoch {record['epoch']}: {loss}")
     for direction, row in record.get("ranking", {}).items():
         recall, precision = percent(row["recall_1"]), percent(row["r_precision"])
-        say(f"  {direction}: R@1 {recall}, R-Precision {precision}")
+        tell(f"  {direction}: R@1 {recall}, R-Precision {precision}")
     for side, state in record.get("variances", {}).items():
-        style = "red" if state["collapsed"] else None
-        say(f"  {side}: {state['verdict']}", style)
+        tell(f"  {side}: {state['verdict']}", *(["red"] if state["collapsed"] else []))

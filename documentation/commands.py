@@ -8,7 +8,8 @@ from typing import Final
 import typer.cli
 import typer.main
 
-from cli.main import BAD_INPUT, INTERRUPTED, app
+from cli.exit_codes import BAD_INPUT, INTERRUPTED
+from cli.main import app
 from documentation.markdown import generated, table
 
 NAME: Final = "penumbra"

@@ -6,15 +6,16 @@ import re
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
 
 from models.errors import ConfigError, ImageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Picture: TypeAlias = Image.Image
@@ -136,8 +137,11 @@ def shorter_side(image: Picture, length: int) -> Pixels:
 
 def normalise(pixels: Pixels | Tensor) -> Tensor:
     """uint8 [n, height, width, 3] → float32 [n, 3, height, width]: (x / 255 − ImageNet's mean) / its std."""
+    # Only here: a terminal that shows a server's pictures decodes them without torch, which takes seconds to load.
+    import torch
+
     # torch.tensor copies, so that a read-only array (a memory map) is as good as any.
-    given = pixels if isinstance(pixels, Tensor) else torch.tensor(pixels)
+    given = pixels if isinstance(pixels, torch.Tensor) else torch.tensor(pixels)
     mean = torch.tensor(IMAGENET_MEAN, device=given.device).mul(255).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=given.device).mul(255).view(3, 1, 1)
     return given.permute(0, 3, 1, 2).contiguous().float().sub_(mean).div_(std)

@@ -155,7 +155,7 @@ def test_compare_shows_and_writes_the_seeds_together(reported: tuple[Path, str],
 
 def test_only_reports_load_what_draws() -> None:
     """No other command pays for matplotlib, and the service never loads it."""
-    loads = "import sys, cli.main, service.app; sys.exit('matplotlib' in sys.modules)"
+    loads = "import sys, cli.evaluate, cli.compare, service.app; sys.exit('matplotlib' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", loads], env=environment).returncode == 0
 
@@ -217,10 +217,10 @@ def test_search_with_a_filter(home: Path) -> None:
 
 
 def test_bench_measures_and_writes(home: Path, tmp_path: Path) -> None:
-    """Every rerank with its stages, in the terminal and as JSON with the machine; a file of queries may be named."""
+    """Every rerank with its stages, in the terminal and in a file with the machine; a file of queries may be named."""
     queries, figures = tmp_path / "queries.txt", tmp_path / "bench.json"
     queries.write_text("a star\n\na red circle\n")
-    given = ("--texts", queries, "--queries", 3, "--threads", 1, "--json", figures)
+    given = ("--texts", queries, "--queries", 3, "--threads", 1, "--out", figures)
     done = penumbra("bench", home / "gallery", *given)
     assert done.returncode == 0, done.stderr
     assert "A text query to 32 images" in done.stdout
