@@ -37,9 +37,7 @@ class Limits(BaseModel):
     picture_batch: int = Field(default=4, ge=1, description="Pictures that are encoded at once.")
     changes: int = Field(default=256, ge=1, description="Items in one change.")
     queue: int = Field(default=64, ge=1, description="Queries in the server at once, waiting ones included.")
-    first_queue: int = Field(
-        default=8, ge=1, description="The same before anything was measured, and whenever few are refused."
-    )
+    first_queue: int = Field(default=8, ge=1, description="The same at first, and whenever few are refused.")
     slowdown: float = Field(
         default=2,
         gt=1,
