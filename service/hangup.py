@@ -26,8 +26,11 @@ def on_hangup(react: Callable[[], Coroutine[Any, Any, None]]) -> Iterator[None]:
         running.add(task)
         task.add_done_callback(running.discard)
 
+    before = signal.getsignal(signal.SIGHUP)
     loop.add_signal_handler(signal.SIGHUP, start)
     try:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
+        # The loop leaves the default, which ends a server that nohup started.
+        signal.signal(signal.SIGHUP, before)
