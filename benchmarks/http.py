@@ -192,7 +192,7 @@ def serving(gallery: Path) -> Iterator[tuple[int, int]]:
     program = "from cli.main import main; main()"
     command = [sys.executable, "-c", program, "serve", str(gallery), "--port", str(port)]
     # 64 clients that never pause are what is measured, not an overload.
-    queues = {"PENUMBRA_LIMITS__FIRST_QUEUE": "64", "PENUMBRA_LIMITS__SLOWDOWN": "1e9"}
+    queues = {"PENUMBRA_LIMITS__QUEUE": "128", "PENUMBRA_LIMITS__FIRST_QUEUE": "128"}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **queues}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
