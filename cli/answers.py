@@ -40,7 +40,8 @@ def _vagueness(answer: SearchAnswer) -> str:
     sigma = f"σ of the {'text' if kind == 'text' else 'picture'} is {uncertainty.sigma:.4f}"
     if uncertainty.percentile is None:
         return f"{sigma}."
-    return f"{sigma}: vaguer than {uncertainty.percentile:.0f} % of the gallery's {kind}s."
+    # Rounded down, as on the page: nothing is vaguer than all.
+    return f"{sigma}: vaguer than {int(uncertainty.percentile)} % of the gallery's {kind}s."
 
 
 def _table(hits: tuple[Hit, ...], pictures: Mapping[str, bytes]) -> Table:

@@ -150,7 +150,7 @@ def test_what_an_answer_looks_like(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(monkeypatch, answer(0.5, 0.044), {})
     assert "50 ± 4 %" in text
     assert text.count("█") == answers.BAR_CELLS // 2
-    assert "σ of the text is 0.2500: vaguer than 94 % of the gallery's texts." in text
+    assert "σ of the text is 0.2500: vaguer than 93 % of the gallery's texts." in text
     assert "does not know: zorb." in text
     assert "About 3.1 matches expected among 200 items ranked." in text
     assert "±" not in shown(monkeypatch, answer(0.5, None), {})
