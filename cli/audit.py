@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from cli.show import print_json, progress, say
+from cli.show import Tell, print_json, progress, say
 from index.building.build import match_heads
 from index.exploring.audit import AUDIT, LISTED, Audit, Hubness, audit, write_audit
 from index.files.manifest import read_manifest
@@ -43,7 +42,7 @@ def audit_gallery(gallery: Path, model: Path | None = None) -> Audit:
     return found
 
 
-def say_audit(found: Audit, tell: Callable[[str], None] = say) -> None:
+def say_audit(found: Audit, tell: Tell = say) -> None:
     """What was found, in a few lines."""
     tell(_mismatches(found))
     for modality, hubness in found.hubs.items():

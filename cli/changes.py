@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from cli.exit_codes import UNWELL
-from cli.show import print_json, progress, say, say_left_out, warn
+from cli.show import print_json, progress, say, say_left_out, teller, warn
 from corpus.read import read
 from index.building.additions import encode_corpus
 from index.building.build import match_heads
@@ -66,7 +66,7 @@ def compact(gallery: Path, model: Path | None, threads: int | None, as_json: boo
     pin(threads)
     loaded = _model(gallery, model)
     with open_for_changes(gallery, model=loaded.fingerprint) as living:
-        living.compact(match_heads(loaded), warn if as_json else say)
+        living.compact(match_heads(loaded), teller(as_json))
         _show_state(living, as_json)
 
 

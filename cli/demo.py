@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from threading import Thread
 
 from cli.audit import audit_gallery, say_audit
 from cli.index import build_gallery, say_build
-from cli.show import print_json, progress, say, warn
+from cli.show import Tell, print_json, progress, say, teller
 from corpus.read import read
 from corpus.scenes.generate import write
 from index.exploring.audit import read_audit
@@ -34,7 +33,7 @@ def command(out: Path, *, open_: bool = False, port: int | None = None, as_json:
         raise ConfigError("a demo that is served ends with Ctrl-C and prints no JSON: leave out --json or --open")
     collection, gallery = out / "scenes", out / "gallery"
     made = not _is_current(gallery)
-    tell = warn if as_json else say
+    tell = teller(as_json)
     if made:
         _make(collection, gallery, tell)
     else:
@@ -49,7 +48,7 @@ def command(out: Path, *, open_: bool = False, port: int | None = None, as_json:
         _show(settings_of(gallery=gallery, port=port))
 
 
-def _make(collection: Path, gallery: Path, tell: Callable[[str], None]) -> None:
+def _make(collection: Path, gallery: Path, tell: Tell) -> None:
     if not collection.exists():
         with progress("rendering Scenes") as report:
             write(collection, DEMO_IMAGES, DEMO_SEED, side=DEMO_SIDE, progress=report)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli.show import CONSOLE, print_json, progress, say, say_left_out, warn
+from cli.show import CONSOLE, print_json, progress, say, say_left_out, teller
 from cli.tables import calibration_table, confidence_table, outlier_table, ranking_table, sensitivity_table
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -75,7 +75,7 @@ def command(
         print_json(record(figures, produced, {}))
     if out is not None:
         _write_report(out, record(figures, produced, _items(embedded, figures)))
-        (warn if as_json else say)(f"The report is in {out}: open {out / PAGE}.")
+        teller(as_json)(f"The report is in {out}: open {out / PAGE}.")
 
 
 def _show(figures: Figures, tables: Sequence[Table]) -> None:

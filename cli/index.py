@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cli.show import print_json, progress, say, warn
+from cli.show import Tell, print_json, progress, say, teller
 from cli.together import together
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -45,7 +44,7 @@ def build_command(
     as_json: bool,
 ) -> None:
     """Build a gallery with all processes, and show what the build found out about itself."""
-    tell = warn if as_json else say
+    tell = teller(as_json)
     with together() as processes:
         address = None if store is None else StoreAddress.parse(store)
         pin(threads or max(1, available() // processes.local_size))
@@ -56,7 +55,7 @@ def build_command(
         stored = None if storage is None else Storage(storage)
         manifest = build_gallery(model, part, out, skip_bad, batch, wanted, stored, processes, address, tell=tell)
         if not as_json:
-            say_build(manifest, out, say)
+            say_build(manifest, out, tell)
         elif processes.first:
             print_json(describe(out))
 
@@ -94,7 +93,7 @@ def build_gallery(
     storage: Storage | None = None,
     processes: Processes = ALONE,
     store: StoreAddress | None = None,
-    tell: Callable[[str], None] = say,
+    tell: Tell = say,
 ) -> Manifest:
     """Build with a progress bar for each modality."""
     loaded = checkpoint.load(model)
@@ -126,7 +125,7 @@ def memory_bytes(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def say_build(manifest: Manifest, out: Path, tell: Callable[[str], None]) -> None:
+def say_build(manifest: Manifest, out: Path, tell: Tell) -> None:
     """What a build found out about itself."""
     for each in manifest.left_out:
         tell(f"left out: {each}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.server import connect
-from cli.show import print_json, say, warn
+from cli.show import print_json, teller
 from index.lifecycle.publish import point, publish
 from index.local.gallery import Gallery
 from models.errors import ArtifactError, ConfigError
@@ -21,7 +21,7 @@ def command(
     gallery: Path, to: Path, server: str | None = None, model: Path | None = None, as_json: bool = False
 ) -> None:
     """Publish, have the server switch, and say what led where."""
-    tell = warn if as_json else say
+    tell = teller(as_json)
     before = to.resolve() if to.is_symlink() else None
     publish(gallery, to, model, tell)
     tell(f"{to} leads to {gallery}." + ("" if before is None else f" It led to {before}."))

@@ -27,7 +27,7 @@ Report = Callable[[int, int], None]
 
 
 class Tell(Protocol):
-    """`say`, or `warn` where stdout is for JSON alone."""
+    """What tells a sentence: see `teller`."""
 
     def __call__(self, text: str, style: str | None = ...) -> None:
         """Tell a sentence."""
@@ -41,6 +41,11 @@ def say(text: str, style: str | None = None) -> None:
 def warn(text: str, style: str | None = "yellow") -> None:
     """Print a sentence on stderr, as it is: what the answer on stdout does not hold."""
     Console(stderr=True, quiet=CONSOLE.quiet).print(text, style=style, soft_wrap=True, markup=False, highlight=False)
+
+
+def teller(as_json: bool) -> Tell:
+    """What tells how it goes: `say`, or `warn` where stdout is for JSON alone."""
+    return warn if as_json else say
 
 
 def print_json(value: object) -> None:

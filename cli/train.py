@@ -13,7 +13,7 @@ import typer
 
 from cli.evaluate import fit_and_save
 from cli.exit_codes import INTERRUPTED
-from cli.show import Tell, percent, print_json, progress, say, say_left_out, warn
+from cli.show import Tell, percent, print_json, progress, say_left_out, teller, warn
 from cli.together import together
 from corpus.manifest import Corpus, Entry
 from corpus.read import read
@@ -46,7 +46,7 @@ def command(
     """Train with all processes; the first calibrates, and shows what came of it."""
     if threads is not None:
         pin(threads)
-    tell: Tell = warn if as_json else say
+    tell = teller(as_json)
     with together() as processes:
         with processes.first_ahead():
             settings = read_config(config)

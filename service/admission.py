@@ -40,9 +40,9 @@ class Admission:
 
     def __init__(self, most: int, first: int, slowdown: float, clock: Callable[[], float] = monotonic) -> None:
         self._most, self._slowdown, self._clock = most, slowdown, clock
-        self._least, self._places = min(LEAST, first, most), float(min(first, most))
-        self._alone: dict[Hashable, float] = {}
         self._first = min(first, most)
+        self._least, self._places = min(LEAST, self._first), float(self._first)
+        self._alone: dict[Hashable, float] = {}
         self._taken = self._shrunk_at = 0
         self.count = 0
         self.refused = 0.0

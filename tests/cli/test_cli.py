@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_training import config
 
 from cli import index
 from evaluation.reports.report_page import report_page
@@ -18,24 +19,7 @@ from models.calibration import Direction
 from models.errors import ConfigError
 from models.runtimes.runtime import Runtime, usable
 
-CONFIG = """
-seed = 1
-[model]
-embed_dim = 16
-word_dim = 8
-backbone = "resnet18"
-stages = 1
-framing = { side = 32, crop = 1.0 }
-[data]
-min_word_count = 1
-scenes = { images = 24, validation = 8, seed = 1, side = 32, captions = 2 }
-[objective]
-spread_weight = 0.03
-[optimiser]
-epochs = 1
-batch = 8
-bf16 = false
-"""
+CONFIG = config(images=24, epochs=1)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

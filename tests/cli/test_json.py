@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from small_training import config
 
 from cli import bench, demo, server
 from cli import model as model_command
@@ -25,24 +26,7 @@ from models import checkpoint
 from penumbra_client import Client, Retries
 from service.keys import Keys
 
-CONFIG = """
-seed = 1
-[model]
-embed_dim = 16
-word_dim = 8
-backbone = "resnet18"
-stages = 1
-framing = { side = 32, crop = 1.0 }
-[data]
-min_word_count = 1
-scenes = { images = 16, validation = 8, seed = 1, side = 32, captions = 2 }
-[objective]
-spread_weight = 0.03
-[optimiser]
-epochs = 2
-batch = 8
-bf16 = false
-"""
+CONFIG = config(images=16, epochs=2)
 
 Penumbra = Callable[..., tuple[Any, str]]
 
