@@ -59,7 +59,7 @@ def build(prepared: Path) -> Script:
         yield lambda _: subject.build_gallery(model, corpus, folder / GALLERY)
 
     held = json.loads((prepared / STATES).read_text())
-    return Script("build", prepared / OLD, opened, (held[OLD], held[NEW]))
+    return Script("build", prepared / OLD, opened, (held[OLD], held[NEW]), repeatable=True)
 
 
 def publish(prepared: Path) -> Script:

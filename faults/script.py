@@ -26,12 +26,15 @@ class Script:
         start: a folder with what is there before; each trial gets a copy.
         opened: opens what is in a trial's folder, to make changes.
         states: what the gallery holds at first and after each change.
+        repeatable: whether a change that was made may be made again. Then one that was not acknowledged is, as a person
+            would do it; else the next one follows.
     """
 
     name: str
     start: Path
     opened: Callable[[Path], AbstractContextManager[Change]]
     states: Sequence[State]
+    repeatable: bool = False
 
     @property
     def changes(self) -> int:

@@ -68,7 +68,7 @@ class Bench:
             yield Loss.HUNG, "the process did not end"
         held = yield from self._held(script, ended.acknowledged)
         if held is not None:
-            again = self._run(script, start=held)
+            again = self._run(script, start=min(held, ended.acknowledged) if script.repeatable else held)
             yield from self._final(script, again)
 
     def _held(self, script: Script, acknowledged: int) -> Generator[tuple[Loss, str], None, int | None]:

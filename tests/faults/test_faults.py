@@ -51,6 +51,14 @@ def test_killed_at_a_write(bench: Bench, kind: Kind) -> None:
     assert trial.run.acknowledged < script("add", bench.prepared).changes
 
 
+@pytest.mark.parametrize("fault", [Fault(Kind.KILLED, -2), Fault(Kind.DENIED, -2, lasting=True)])
+def test_a_build_that_did_not_say_so_is_started_again(bench: Bench, fault: Fault) -> None:
+    """One that ends badly while it clears up, with the new gallery in place, leaves nothing once it has run again."""
+    build = script("build", bench.prepared)
+    trial = bench.try_out(build, fault=replace(fault, at=bench.try_out(build).run.writes + fault.at))
+    assert (trial.run.acknowledged, trial.losses) == (0, {})
+
+
 def careless(name: str, prepared: Path) -> Script:
     """Changes that are acknowledged and not made, made by half, made badly, or not to be made again."""
 
