@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -179,8 +180,34 @@ def _field_values(connection: sqlite3.Connection) -> Iterator[tuple[str, str, Va
             yield modality, name, value, row
 
 
+class _Written(Mapping[str, Any]):
+    """A JSON object that is read when it is first looked into: most searches show none of it, and reading what is said
+    of ten items takes longer than finding them.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _read(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads(self._text)
+        return read
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    def __repr__(self) -> str:
+        return repr(self._read)
+
+
 def _item(identifier: str, modality: str, text: str | None, image_id: str | None, label: str | None, meta: str) -> Item:
-    return Item(identifier, Modality(modality), text, image_id, label, json.loads(meta))
+    return Item(identifier, Modality(modality), text, image_id, label, _Written(meta))
 
 
 def _record(numbered: tuple[int, Item]) -> tuple[Any, ...]:

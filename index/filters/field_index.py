@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from index.fields import ID
 from index.filters.conditions import Comparison, Condition, OneOf, Within
 from index.giving_up import go_on, is_given_up
 from index.items import Modality, open_immutable
+from index.kept import kept
 from index.ranking import Rows
 
 _STEPS: Final = 100_000
@@ -56,7 +57,7 @@ class FieldIndex:
         self._connection = open_immutable(path)
         self._connection.set_progress_handler(is_given_up, _STEPS)
         self._close = weakref.finalize(self, self._connection.close)
-        self.holding = lru_cache(maxsize=KEPT)(self._holding)
+        self.holding = kept(self._holding, KEPT)
 
     def close(self) -> None:
         """Close the file."""

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,6 +22,7 @@ from index.filters.field_index import FieldIndex
 from index.filters.filtering import Filtering
 from index.gaussians.storage import Gaussians
 from index.items import REMEDY, Item, ItemStore, Modality
+from index.kept import kept
 from index.local.overlay import Overlay
 from index.local.shelf import open_shelf
 from index.ranking import Floats, Ranking, Rows
@@ -67,7 +68,7 @@ class Gallery:
         self._overlays = overlays
         self._fields = fields
         self._filtering = Filtering(catalogue, fields)
-        self.allowed = lru_cache(maxsize=KEPT)(self._allowed)
+        self.allowed = kept(self._allowed, KEPT)
 
     @classmethod
     def open(cls, directory: Path, *, model: str | None = None) -> Self:

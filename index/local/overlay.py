@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ import torch
 from index.allowed import Allowed, Mask
 from index.gaussians.points import Points
 from index.gaussians.storage import Gaussians, StoredGaussians
+from index.kept import kept
 from index.local.shelf import Shelf
 from index.ranking import Floats, Ranking, Rows
 from index.shortlists.kinds import FlatShortlist
@@ -123,7 +124,7 @@ class Overlay:
     @cached_property
     def _parts(self) -> Callable[[Allowed | None], _Parts]:
         """Splits rows that may answer into those built and those added, without empty ones; the last few are kept."""
-        return lru_cache(maxsize=8)(self._split)
+        return kept(self._split, 8)
 
     def _split(self, allowed: Allowed | None) -> _Parts:
         both = self.allowed if allowed is None or self.allowed is None else allowed & self.allowed

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import ceil, log2, sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from index.allowed import Allowed
 from index.gaussians.points import BLOCK, Points
+from index.kept import kept
 from index.ranking import Floats, Ranking, Rows
 from index.shortlists.contract import Effort, Shortlist
 from models.errors import ArtifactError
@@ -223,7 +224,7 @@ class ListsShortlist(_Refined):
         super().__init__(index, points)
         self._lists: Any = _FAISS.downcast_index(index.index)
         self.reaches = tuple(2**power for power in range(self._lists.nlist.bit_length()))
-        self._allowed_sizes = lru_cache(maxsize=16)(self._count_allowed)
+        self._allowed_sizes = kept(self._count_allowed, 16)
 
     @classmethod
     def build(cls, points: Points) -> Self:
