@@ -1,7 +1,8 @@
 """`python -m benchmarks.http`: queries over HTTP against what the encoder and the search could do without it.
 
-Each round measures, one after the other, the encoder alone at every batch size, encode and search in this process, and
-the server under 1, 8 and 64 clients; figures are medians of the rounds, ratios are taken within a round. The server is
+Each round measures, one after the other, the encoder alone at every batch size (one batch on all processors, and one on
+each), encode and search in this process, and the server under 1, 8 and 64 clients; figures are medians of the rounds,
+ratios are taken within a round. The server is
 a process of its own, idle while this one measures. The clients are a third process; they share the machine, so the
 processor time that they and the server take is told beside.
 """
@@ -19,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,8 +86,9 @@ class HttpTimes:
     Args:
         model: what encodes.
         kind: text or image.
-        limit_per_second: inputs a second of the encoder alone at its best batch size.
-        limit_batch: that size.
+        limit_per_second: inputs a second of the encoder alone at its best.
+        limit_batch: the size of its batches then.
+        limit_side_by_side: how many of them are encoded at once, then.
         direct_ms: p50 of one query decoded, encoded and searched for in this process.
         overhead_ms: p50 of one client's latency beyond that.
         loads: one for each number of clients.
@@ -95,6 +98,7 @@ class HttpTimes:
     kind: str
     limit_per_second: float
     limit_batch: int
+    limit_side_by_side: int
     direct_ms: float
     overhead_ms: float
     loads: Sequence[Load]
@@ -118,28 +122,34 @@ def measure(subject: Subject, port: int, server: int, folder: Path) -> HttpTimes
     path = folder / f"{subject.kind}.json"
     path.write_text(json.dumps([base64.b64encode(each).decode() for each in subject.requests]))
     rounds = [_round(subject, port, server, path) for _ in range(ROUNDS)]
-    limit, size = max((_median(each["limits"][n] for each in rounds), n) for n in BATCHES)
+    limit, (size, callers) = max((_median(each["limits"][way] for each in rounds), way) for way in rounds[0]["limits"])
     direct = _median(each["direct"] for each in rounds)
     overhead = _median(np.median(each["loads"][1]["latency"]) - each["direct"] for each in rounds)
     loads = [
         _summary(clients, [(each["loads"][clients], max(each["limits"].values())) for each in rounds])
         for clients in CLIENTS
     ]
-    return HttpTimes(subject.model, subject.kind, limit, size, direct, overhead, loads)
+    return HttpTimes(subject.model, subject.kind, limit, size, callers, direct, overhead, loads)
 
 
 def _round(subject: Subject, port: int, server: int, path: Path) -> dict[str, Any]:
-    limits = {size: _rate(subject, size) for size in BATCHES}
+    limits = {(size, callers): _rate(subject, size, callers) for callers in {1, available()} for size in BATCHES}
     direct = _median(milliseconds(lambda n=n: subject.direct(n)) for n in range(min(subject.count, 100)))
     return {"limits": limits, "direct": direct, "loads": {n: _load(subject, port, server, path, n) for n in CLIENTS}}
 
 
-def _rate(subject: Subject, size: int) -> float:
-    """Inputs a second in batches of a size."""
+def _rate(subject: Subject, size: int, callers: int) -> float:
+    """Inputs a second in batches of a size, so many of them at once, which share the processors."""
     given = [subject.inputs[n % len(subject.inputs)] for n in range(size)]
-    subject.encode(given)
-    times = max(2, min(40, subject.count // (2 * size)))
-    return size / _median(milliseconds(lambda: subject.encode(given)) / 1_000 for _ in range(times))
+    times = max(2, min(40, subject.count // (2 * size * callers)))
+
+    def encode() -> float:
+        torch.set_num_threads(available() // callers)
+        return _median(milliseconds(lambda: subject.encode(given)) / 1_000 for _ in range(times))
+
+    with ThreadPoolExecutor(callers) as pool:
+        list(pool.map(lambda _: subject.encode(given), range(callers)))
+        return sum(size / each.result() for each in [pool.submit(encode) for _ in range(callers)])
 
 
 def _load(subject: Subject, port: int, server: int, path: Path, clients: int) -> dict[str, Any]:
@@ -280,7 +290,7 @@ def http_times(folder: Path) -> list[HttpTimes]:
     checkpoint.save(resnet50(checkpoint.load(SHIPPED_MODEL).encoder), folder / "resnet50", {})
     plans = [
         ("shipped, ResNet-18 at 72", SHIPPED_MODEL, 2_000, (600, 300)),
-        ("ResNet-50 at 224", folder / "resnet50", 64, (400, 64)),
+        ("ResNet-50 at 224", folder / "resnet50", 64, (400, 256)),
     ]
     return [times for number, plan in enumerate(plans) for times in _measured(folder / str(number), *plan)]
 
@@ -296,10 +306,9 @@ def _measured(folder: Path, name: str, path: Path, items: int, counts: tuple[int
 def show(times: Sequence[HttpTimes], console: Console) -> None:
     """A table for each kind of query."""
     for each in times:
-        table = Table(
-            title=f"{each.model}, {each.kind}. The encoder alone: {each.limit_per_second:.0f} a second at batch "
-            f"{each.limit_batch}. One query: {each.direct_ms:.2f} ms, over HTTP {each.overhead_ms:.2f} ms more"
-        )
+        limit = f"{each.limit_per_second:.0f} a second at batch {each.limit_batch} ({each.limit_side_by_side} at once)"
+        query = f"One query: {each.direct_ms:.2f} ms, over HTTP {each.overhead_ms:.2f} ms more"
+        table = Table(title=f"{each.model}, {each.kind}. The encoder alone: {limit}. {query}")
         for heading in ("clients", "a second", "of the limit", "p50 ms", "p95", "p99", "server ms", "client ms"):
             table.add_column(heading, justify="right")
         for load in each.loads:

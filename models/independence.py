@@ -69,12 +69,18 @@ def encode_tokens(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, le
     return concatenate(parts)[order]
 
 
-def is_independent(encode: Callable[[Sequence[Any]], Gaussian], inputs: Sequence[Any]) -> bool:
-    """Whether inputs encoded together have the bits that each has alone, in batches of 2 to 5 and of all, reversed."""
-    alone = concatenate([encode([each]) for each in inputs])
+def is_independent(ways: Sequence[Callable[[Sequence[Any]], Gaussian]], inputs: Sequence[Any]) -> bool:
+    """Whether inputs have the same bits alone and together, in batches of 2 to 5 and of all, reversed.
+
+    Args:
+        ways: to encode inputs, say on one thread and on two; all must give the bits of the first.
+        inputs: as many as are to be encoded at once.
+    """
+    alone = concatenate([ways[0]([each]) for each in inputs])
     return all(
         _same(encode(inputs[:size][::-1]), alone[list(range(size))[::-1]])
-        for size in {min(size, len(inputs)) for size in (2, 3, 4, 5, len(inputs))}
+        for encode in ways
+        for size in {min(size, len(inputs)) for size in (1, 2, 3, 4, 5, len(inputs))}
     )
 
 

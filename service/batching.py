@@ -1,9 +1,11 @@
-"""The encoder's thread: takes what waits of one kind as one batch, and goes from kind to kind.
+"""The encoder's threads: each takes what waits of one kind as one batch, and they go from kind to kind.
 
-A lone input never waits for company: a turn takes what is there. An answer does not depend on who was there, because
-the encoders give a row of a batch the bits that it has alone (`models/independence.py`, docs/adr/0014); where they do
-not, the engine lets a turn have one input only. The kinds take turns, so that neither texts nor pictures wait for more
-than one batch of the others, however many come.
+A lone input never waits for company: a turn takes what is there, and all processors where nothing else waits. Under
+load turns go on side by side with a processor each, because threads that share a batch wait for each other at every
+layer, and for ever so long where something else has a processor. An answer does not depend on who was there, because
+the encoders give a row of a batch the bits that it has alone, on any number of threads (`models/independence.py`,
+docs/adr/0014); where they do not, a turn has one input only and there is one at a time (`service/encoding.py`). The
+kinds take turns, so that neither texts nor pictures wait for more than one batch of the others, however many come.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from typing import Any
 from index.items import Modality
 from models.gaussian import Gaussian
 
-Encode = Callable[[Sequence[Any]], Gaussian]
-"""Inputs of one kind -> Gaussian [n, dim]."""
+Encode = Callable[[Sequence[Any], int], Gaussian]
+"""Inputs of one kind, and how many threads may compute -> Gaussian [n, dim]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,25 +55,56 @@ class Lane:
         return taken
 
 
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """Some inputs of one kind, and how many threads may encode them."""
+
+    encode: Encode
+    jobs: Sequence[Job]
+    threads: int
+
+    def run(self) -> None:
+        """Give each job its row; where one of them fails, let it fail alone."""
+        try:
+            gaussians = self.encode([job.input for job in self.jobs], self.threads)
+        except BaseException as error:
+            if len(self.jobs) == 1:
+                self.jobs[0].future.set_exception(error)
+                return
+            for job in self.jobs:
+                Turn(self.encode, [job], self.threads).run()
+            return
+        for row, job in enumerate(self.jobs):
+            job.future.set_result(gaussians[row : row + 1])
+
+
 class EncodingWorker:
-    """One thread that encodes.
+    """Threads that encode.
 
     Args:
         lanes: one for each kind of input.
-        prepare: run first in the thread (it pins numbers of threads).
+        threads: that compute, all turns together.
+        side_by_side: the most turns at once.
+        prepare: run first in each thread (it pins numbers of threads).
 
-    `on_batch` is told the kind and the size of each batch, in the thread.
+    `on_batch` is told the kind and the size of each batch, in the thread that takes it.
     """
 
-    def __init__(self, lanes: Mapping[Modality, Lane], prepare: Callable[[], None]) -> None:
+    def __init__(
+        self, lanes: Mapping[Modality, Lane], threads: int, side_by_side: int, prepare: Callable[[], None]
+    ) -> None:
         self._lanes = lanes
-        self._turns = deque(lanes.items())
+        self._order = deque(lanes.items())
         self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
         self._prepare = prepare
+        self._computing = threads
+        self.side_by_side = side_by_side
         self._changed = Condition()
         self._closing = False
-        self._thread = Thread(target=self._run, name="encoder", daemon=True)
-        self._thread.start()
+        self._turns = 0
+        self._threads = [Thread(target=self._run, name="encoder", daemon=True) for _ in range(side_by_side)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def batches(self) -> Mapping[Modality, int]:
@@ -92,41 +125,35 @@ class EncodingWorker:
         return job.future
 
     def close(self) -> None:
-        """Finish what is queued and end the thread."""
+        """Finish what is queued and end the threads."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         self._prepare()
         while turn := self._next():
-            _encode(*turn)
+            turn.run()
+            with self._changed:
+                self._turns -= 1
 
-    def _next(self) -> tuple[Encode, list[Job]] | None:
+    def _next(self) -> Turn | None:
         """A batch of the kind whose turn it is, waited for; None at the end."""
         with self._changed:
             while True:
-                for kind, lane in list(self._turns):
-                    self._turns.rotate(-1)
+                for kind, lane in list(self._order):
+                    self._order.rotate(-1)
                     if jobs := lane.take():
+                        self._turns += 1
                         self.on_batch(kind, len(jobs))
-                        return lane.encode, jobs
+                        return Turn(lane.encode, jobs, self._share())
                 if self._closing:
                     return None
                 self._changed.wait()
 
-
-def _encode(encode: Encode, jobs: Sequence[Job]) -> None:
-    """Give each job its row; where one of them fails, let it fail alone."""
-    try:
-        gaussians = encode([job.input for job in jobs])
-    except BaseException as error:
-        if len(jobs) == 1:
-            jobs[0].future.set_exception(error)
-            return
-        for job in jobs:
-            _encode(encode, [job])
-        return
-    for row, job in enumerate(jobs):
-        job.future.set_result(gaussians[row : row + 1])
+    def _share(self) -> int:
+        """Threads for the turn that begins: all of them, unless others have begun or could."""
+        turns = min(self._turns + self.waiting, self.side_by_side)
+        return max(1, self._computing // turns)

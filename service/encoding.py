@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -18,19 +19,19 @@ from models.independence import is_independent
 from models.runtimes.choose import Equipped, equip
 from models.runtimes.runtime import Runtime
 from models.text import SPECIALS, batch
-from service.batching import Encode, EncodingWorker, Lane
+from service.batching import EncodingWorker, Lane
 from service.settings import Limits
 
 
 class Encoding:
-    """One model and the thread that encodes with it.
+    """One model and the threads that encode with it.
 
     Args:
         encoder: with weights, which some runtimes do without: what it attends to only torch can tell.
         equipped: the model, and what computes its networks.
         limits: how many inputs may be encoded at once.
-        threads: that encode a picture.
-        prepare: run first in the thread.
+        threads: that encode pictures, one or several at a time.
+        prepare: run first in each thread.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Encoding:
         self.encoder = encoder
         self.model = equipped.model
         self.runtimes = equipped.choices
-        self.worker = EncodingWorker(_lanes(equipped.model.encoder, limits, threads), prepare)
+        self.worker = _worker(equipped.model.encoder, limits, threads, prepare)
         self.users = 0
 
 
@@ -49,7 +50,7 @@ class Encodings:
     Args:
         limits: how many inputs may be encoded at once.
         runtime: what computes networks; None for the fastest that agrees with torch.
-        threads: that encode a picture.
+        threads: that encode pictures, one or several at a time.
         prepare: run first in every thread that encodes.
     """
 
@@ -93,31 +94,29 @@ class Encodings:
         encoding.worker.close()
 
 
-def _lanes(encoder: Encoder, limits: Limits, threads: int) -> Mapping[Modality, Lane]:
-    """How texts (their word ids) and pictures (normalised pixels [1, 3, side, side]) are encoded.
+def _worker(encoder: Encoder, limits: Limits, threads: int, prepare: Callable[[], None]) -> EncodingWorker:
+    """What encodes texts (their word ids) and pictures (normalised pixels [1, 3, side, side]).
 
-    Only pictures are worth several threads: a text is so little work that sharing it out takes longer than it does.
+    In batches, and several of them at once, where an input has the bits then that it has alone.
     """
     random, side = np.random.default_rng(0), encoder.config.framing.side
     words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
     pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
-    texts = _with(1, lambda ids: encoder.encode_tokens(*batch(ids)))
-    return {
-        Modality.TEXT: _lane(texts, [each.tolist() for each in words]),
-        Modality.IMAGE: _lane(_with(threads, lambda pixels: encoder.encode_pixels(torch.cat(tuple(pixels)))), pictures),
+
+    def encode_texts(ids: Sequence[Any], _: int) -> Gaussian:
+        # A text is so little work that sharing it out takes longer than it does.
+        torch.set_num_threads(1)
+        return encoder.encode_tokens(*batch(ids))
+
+    def encode_pictures(pixels: Sequence[Any], share: int) -> Gaussian:
+        # Torch keeps the number for the thread that calls it, and changes it in no time.
+        torch.set_num_threads(share)
+        return encoder.encode_pixels(torch.cat(tuple(pixels)))
+
+    texts = is_independent([partial(encode_texts, _=1)], [each.tolist() for each in words])
+    images = is_independent([partial(encode_pictures, share=share) for share in {1, threads}], pictures)
+    lanes = {
+        Modality.TEXT: Lane(encode_texts, limits.batch if texts else 1),
+        Modality.IMAGE: Lane(encode_pictures, limits.picture_batch if images else 1),
     }
-
-
-def _with(threads: int, encode: Encode) -> Encode:
-    """The same on so many threads; torch keeps the number for the thread that calls it, and changes it in no time."""
-
-    def encode_on_threads(inputs: Sequence[Any]) -> Gaussian:
-        torch.set_num_threads(threads)
-        return encode(inputs)
-
-    return encode_on_threads
-
-
-def _lane(encode: Encode, examples: Sequence[Any]) -> Lane:
-    """For batches as large as that of the examples, if each of them then gets the bits it gets alone; else of one."""
-    return Lane(encode, len(examples) if is_independent(encode, examples) else 1)
+    return EncodingWorker(lanes, threads, threads if texts and images else 1, prepare)

@@ -331,18 +331,19 @@ class Engine:
             self.workers.compact(compactor.run, self.place.name, living, self.heads)
 
     async def _encode_text(self, text: str, clock: Clock) -> EncodedQuery:
-        encoder = self.model.encoder
+        vocabulary = self.model.encoder.vocabulary
         with clock.time("encode"):
-            gaussian = await self.in_batch(Modality.TEXT, encoder.vocabulary.encode(text))
-        unknown = encoder.vocabulary.unknown(text)
-        return self.encoded(Modality.TEXT, gaussian, text=text, unknown_words=unknown)
+            gaussian = await self.in_batch(Modality.TEXT, vocabulary.encode(text))
+        with clock.time("uncertainty"):
+            return self.encoded(Modality.TEXT, gaussian, text=text, unknown_words=vocabulary.unknown(text))
 
     async def _encode_image(self, data: bytes, clock: Clock) -> EncodedQuery:
         with clock.time("decode"):
             pixels = await self.workers.decode(self._normalised, data)
         with clock.time("encode"):
             gaussian = await self.in_batch(Modality.IMAGE, pixels)
-        return self.encoded(Modality.IMAGE, gaussian)
+        with clock.time("uncertainty"):
+            return self.encoded(Modality.IMAGE, gaussian)
 
     def _encode_item(self, identifier: str, wanted: Modality | None) -> EncodedQuery:
         gallery = self.gallery

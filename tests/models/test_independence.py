@@ -112,14 +112,21 @@ def test_padding_and_order_of_texts_change_nothing(lengths: list[int], padding: 
 
 
 def test_an_encoder_that_looks_at_its_batch_is_found_out() -> None:
-    """`is_independent` says no when a row knows the size of its batch, or its place in it; and yes otherwise."""
+    """`is_independent` says no when a row knows the size of its batch, its place or the way; and yes otherwise."""
 
     def with_more(more: torch.Tensor) -> Gaussian:
         return Gaussian(more, torch.zeros_like(more))
 
+    def plain(given: Sequence[float]) -> Gaussian:
+        return with_more(torch.tensor(given)[:, None])
+
     inputs = [1.0, 2.0, 3.0]
-    assert is_independent(lambda given: with_more(torch.tensor(given)[:, None]), inputs)
-    assert not is_independent(lambda given: with_more(torch.tensor(given)[:, None] + len(given)), inputs)
+    assert is_independent([plain], inputs)
+    assert is_independent([plain, plain], inputs)
+    assert not is_independent([lambda given: with_more(plain(given).mean + len(given))], inputs)
     assert not is_independent(
-        lambda given: with_more(torch.tensor(given)[:, None] + 1e-7 * torch.arange(len(given))[:, None]), inputs
+        [lambda given: with_more(plain(given).mean + 1e-7 * torch.arange(len(given))[:, None])], inputs
     )
+    assert not is_independent([plain, lambda given: with_more(plain(given).mean + 1e-6)], inputs)
+    # A way that is off for lone inputs alone.
+    assert not is_independent([plain, lambda given: with_more(plain(given).mean + (len(given) == 1))], inputs)

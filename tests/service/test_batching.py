@@ -1,11 +1,12 @@
-"""The encoder's thread: order, turns, lone inputs, inputs that fail or are given up."""
+"""The encoder's threads: order, turns, lone inputs, inputs that fail or are given up, and who may compute how much."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Semaphore
 
 import pytest
 import torch
@@ -41,10 +42,10 @@ class Recorder:
     def worker(self, **batches: int) -> EncodingWorker:
         """A thread that encodes with this, so many of each kind at once."""
         lanes = {
-            kind: Lane(lambda given, kind=kind: self.encode(kind, given), batches[kind.value])  # type: ignore[misc]
+            kind: Lane(lambda given, _, kind=kind: self.encode(kind, given), batches[kind.value])  # type: ignore[misc]
             for kind in Modality
         }
-        return EncodingWorker(lanes, prepare=lambda: None)
+        return EncodingWorker(lanes, threads=2, side_by_side=1, prepare=lambda: None)
 
     @contextmanager
     def occupied(self, worker: EncodingWorker) -> Iterator[None]:
@@ -113,3 +114,79 @@ def test_an_input_given_up_takes_no_place() -> None:
         assert futures[1].cancel()
     assert recorder.batches[1:] == [(TEXT, [1, 3])]
     assert worker.waiting == 0
+
+
+@dataclass(eq=False)
+class Gates:
+    """Encodes what is a gate: tells how many threads it was given, and waits until it is opened."""
+
+    shares: dict[int, int] = field(default_factory=dict)
+    begun: Semaphore = field(default_factory=lambda: Semaphore(0))
+    gates: dict[int, Event] = field(default_factory=lambda: {number: Event() for number in range(9)})
+
+    def encode(self, given: Sequence[int], threads: int) -> Gaussian:
+        """Means [n, 1]."""
+        for number in given:
+            self.shares[number] = threads
+            self.begun.release()
+        for number in given:
+            self.gates[number].wait(20)
+        means = torch.tensor(given, dtype=torch.float32)[:, None]
+        return Gaussian(means, torch.zeros_like(means))
+
+    @contextmanager
+    def worker(self, threads: int, side_by_side: int) -> Iterator[Callable[[int], Future[Gaussian]]]:
+        """What submits a picture; all gates are open at the end."""
+        lanes = {kind: Lane(self.encode, 1) for kind in Modality}
+        worker = EncodingWorker(lanes, threads, side_by_side, prepare=lambda: None)
+        yield lambda number: worker.submit(IMAGE, number)
+        for gate in self.gates.values():
+            gate.set()
+        worker.close()
+
+    def wait(self) -> None:
+        """Until one more has begun."""
+        assert self.begun.acquire(timeout=10)
+
+
+def test_a_lone_input_gets_all_threads_and_company_shares_them() -> None:
+    """Of four threads a lone turn gets four; one that begins beside another two; beside three others one."""
+    made = Gates()
+    with made.worker(threads=4, side_by_side=4) as submit:
+        for number in range(4):
+            submit(number)
+            made.wait()
+        # Five more have no thread left; where one ends, those that wait count: it is a share of four turns.
+        for number in range(4, 9):
+            submit(number)
+        made.gates[0].set()
+        made.wait()
+    assert [made.shares[number] for number in range(5)] == [4, 2, 1, 1, 1]
+
+
+def test_turns_go_on_side_by_side() -> None:
+    """One that takes long does not hold up the next, and each caller gets its own row."""
+    made = Gates()
+    with made.worker(threads=2, side_by_side=2) as submit:
+        slow, quick = submit(0), submit(1)
+        made.wait()
+        made.wait()
+        made.gates[1].set()
+        assert float(quick.result(10).mean) == 1
+        assert not slow.done()
+        # Alone again but for the slow one.
+        made.gates[2].set()
+        assert float(submit(2).result(10).mean) == 2
+    assert float(slow.result().mean) == 0
+    assert made.shares[2] == 1
+
+
+def test_one_at_a_time_has_all_threads() -> None:
+    """Where answers would depend on it, there is one turn at a time, however many wait, with the same threads."""
+    made = Gates()
+    for gate in made.gates.values():
+        gate.set()
+    with made.worker(threads=2, side_by_side=1) as submit:
+        futures = [submit(number) for number in range(9)]
+        assert [float(future.result(10).mean) for future in futures] == list(range(9))
+    assert set(made.shares.values()) == {2}

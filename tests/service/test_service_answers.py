@@ -236,7 +236,7 @@ def test_timings_stand_in_a_header(client: TestClient) -> None:
     """The stages of a search are in Server-Timing, and no time is in the body."""
     response = client.post("/search/image-to-text", files={"image": noise_png(1)})
     stages = [each.split(";dur=")[0] for each in response.headers["Server-Timing"].split(", ")]
-    assert stages[:3] == ["decode", "encode", "search"]
+    assert stages[:4] == ["decode", "encode", "uncertainty", "search"]
     assert "timing" not in response.text
 
 

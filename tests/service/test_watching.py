@@ -244,7 +244,7 @@ def test_spans(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = spans["POST /search/image-to-text"]
     assert whole.attributes is not None and whole.attributes["http.response.status_code"] == 200
     assert f"{whole.context.trace_id:032x}" == trace
-    for stage in ("decode", "encode", "search"):
+    for stage in ("decode", "encode", "uncertainty", "search"):
         span = spans[stage]
         assert span.parent is not None and span.parent.span_id == whole.context.span_id
         assert whole.start_time <= span.start_time <= span.end_time <= whole.end_time  # type: ignore[operator]
