@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from rich.console import Console
 
-from benchmarks.http import resnet50
+from benchmarks.untrained import resnet50
 from cli.demo import SHIPPED_MODEL
 from corpus.manifest import Corpus
 from corpus.read import read
@@ -61,7 +61,8 @@ def build_times(folder: Path) -> list[BuildTimes]:
     pin(available())
     corpus = jpegs(folder, 4 * BATCH)
     shipped = checkpoint.load(SHIPPED_MODEL)
-    large = checkpoint.load(resnet50(folder / "resnet50", shipped.encoder))
+    checkpoint.save(resnet50(shipped.encoder), folder / "resnet50", {})
+    large = checkpoint.load(folder / "resnet50")
     return [
         measure("shipped, ResNet-18 at 72", shipped, corpus, folder),
         measure("ResNet-50 at 224", large, Corpus(corpus.root, corpus.entries[: 2 * BATCH], ()), folder),
