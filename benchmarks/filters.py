@@ -36,8 +36,8 @@ OPTIONS = SearchOptions(rerank=Rerank.CLOSED_FORM)
 
 
 def share_of(items: int, share: float | None) -> Filter | None:
-    """A filter that lets a share of the items through."""
-    return None if share is None else parse({"number": {"gte": round(items * (1 - share))}})
+    """A filter that lets a share of the items through, and one where that is less than one."""
+    return None if share is None else parse({"number": {"gte": min(round(items * (1 - share)), items - 1)}})
 
 
 def figures(gallery: Gallery, queries: Gaussian, wanted: Filter | None) -> str:
