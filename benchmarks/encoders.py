@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import process_time
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kinds import processor_milliseconds
 from benchmarks.untrained import resnet50
 from cli.demo import SHIPPED_MODEL
 from evaluation.machine import save
@@ -117,7 +116,7 @@ def encoder_times(
             alone = probes(encoder, network, size)
             clock = in_turns({each: partial(compute, *inputs) for each, compute in computes.items()}, rounds)
             used = {
-                each: median(_used(partial(compute, *inputs)) for _ in range(rounds))
+                each: median(processor_milliseconds(partial(compute, *inputs)) for _ in range(rounds))
                 for each, compute in computes.items()
             }
             for each, compute in computes.items():
@@ -203,12 +202,6 @@ def _rows(compute: Compute, inputs: list[tuple[torch.Tensor, ...]]) -> bool:
 
 def _same(one: Gaussian, other: Gaussian) -> bool:
     return torch.equal(one.mean, other.mean) and torch.equal(one.log_variance, other.log_variance)
-
-
-def _used(work: Callable[[], object]) -> float:
-    start = process_time()
-    work()
-    return 1_000 * (process_time() - start)
 
 
 def _show(times: list[EncoderTime], overlaps: list[Overlap]) -> None:

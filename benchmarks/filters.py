@@ -8,18 +8,16 @@ python -m benchmarks.filters --items 200000 ivf_rabitq flat sq8 hnsw
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 import torch
 from rich.console import Console
 
+from benchmarks.kinds import Asked, processor_milliseconds
 from benchmarks.synthetic import HEAD, Collection, write_gallery
 from index.filters.conditions import Filter
 from index.filters.form import parse
@@ -28,7 +26,7 @@ from index.items import Modality
 from index.local.gallery import Gallery
 from index.searching.rerank import Rerank
 from index.searching.retriever import Retriever, SearchOptions
-from index.shortlists.kinds import KINDS, set_threads
+from index.shortlists.kinds import set_threads
 from models.calibration import Direction
 from models.gaussian import Gaussian
 
@@ -38,16 +36,18 @@ OPTIONS = SearchOptions(rerank=Rerank.CLOSED_FORM)
 
 
 def share_of(items: int, share: float | None) -> Filter | None:
-    """A filter that lets a share of the items through."""
-    return None if share is None else parse({"number": {"gte": round(items * (1 - share))}})
+    """A filter that lets a share of the items through, and one where that is less than one."""
+    return None if share is None else parse({"number": {"gte": min(round(items * (1 - share)), items - 1)}})
 
 
 def figures(gallery: Gallery, queries: Gaussian, wanted: Filter | None) -> str:
     """A line: the filter's own time, a search's, and what its answers hold of the ten most probable that may answer."""
-    cold = 0.0 if wanted is None else _milliseconds(lambda: gallery.allowed(Modality.IMAGE, wanted))
+    cold = 0.0 if wanted is None else processor_milliseconds(lambda: gallery.allowed(Modality.IMAGE, wanted))
     retriever, options = Retriever(gallery, HEAD), replace(OPTIONS, filter=wanted)
     found = [retriever.search(query, Direction.TEXT_TO_IMAGE, options) for query in queries]
-    times = [_milliseconds(partial(retriever.search, query, Direction.TEXT_TO_IMAGE, options)) for query in queries]
+    times = [
+        processor_milliseconds(partial(retriever.search, query, Direction.TEXT_TO_IMAGE, options)) for query in queries
+    ]
     exhaustive = replace(options, rerank=Rerank.EXHAUSTIVE)
     held = []
     for query, answer in list(zip(queries, found, strict=True))[:EXHAUSTIVE]:
@@ -60,19 +60,9 @@ def figures(gallery: Gallery, queries: Gaussian, wanted: Filter | None) -> str:
     )
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    started = process_time()
-    work()
-    return 1_000 * (process_time() - started)
-
-
 def main() -> None:
     """Measure the kinds named and print a line for each share."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="+", choices=list(KINDS))
-    parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--dim", type=int, default=256)
-    asked = parser.parse_args()
+    asked = Asked.read(__doc__)
     torch.set_num_threads(1)
     set_threads(1)
     console = Console()

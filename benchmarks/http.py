@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -134,7 +135,7 @@ def measure(subject: Subject, port: int, server: int, folder: Path) -> HttpTimes
 
 def _round(subject: Subject, port: int, server: int, path: Path) -> dict[str, Any]:
     limits = {(size, callers): _rate(subject, size, callers) for callers in {1, available()} for size in BATCHES}
-    direct = _median(milliseconds(lambda n=n: subject.direct(n)) for n in range(min(subject.count, 100)))
+    direct = _median(milliseconds(partial(subject.direct, n)) for n in range(min(subject.count, 100)))
     return {"limits": limits, "direct": direct, "loads": {n: _load(subject, port, server, path, n) for n in CLIENTS}}
 
 
@@ -168,18 +169,23 @@ def _summary(clients: int, rounds: Sequence[tuple[Mapping[str, Any], float]]) ->
     def median(figure: Callable[[Mapping[str, Any]], float]) -> float:
         return _median(figure(run) for run, _ in rounds)
 
+    def percentile(share: float) -> float:
+        return median(lambda run: float(np.percentile(run["latency"], share)))
+
+    def stage(name: str) -> float:
+        return median(lambda run: _median(each[name] for each in run["stages"]))
+
     counts = len(rounds[0][0]["latency"])
     return Load(
-        clients,
-        median(lambda run: counts / run["seconds"]),
-        _median(counts / run["seconds"] / limit for run, limit in rounds),
-        *(median(lambda run, q=q: float(np.percentile(run["latency"], q))) for q in (50, 95, 99)),
+        clients=clients,
+        per_second=median(lambda run: counts / run["seconds"]),
+        of_limit=_median(counts / run["seconds"] / limit for run, limit in rounds),
+        p50=percentile(50),
+        p95=percentile(95),
+        p99=percentile(99),
         server_ms=median(lambda run: 1_000 * run["server_seconds"] / counts),
         client_ms=median(lambda run: 1_000 * run["client_seconds"] / counts),
-        stages={
-            name: median(lambda run, name=name: _median(each[name] for each in run["stages"]))
-            for name in rounds[0][0]["stages"][0]
-        },
+        stages={name: stage(name) for name in rounds[0][0]["stages"][0]},
     )
 
 

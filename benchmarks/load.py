@@ -13,12 +13,21 @@ import selectors
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _STAGES = re.compile(rb"(\w+);dur=([\d.]+)")
 _PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: milliseconds until it was there, and those of each stage by its header Server-Timing."""
+
+    latency: float
+    stages: dict[str, float]
 
 
 class Client:
@@ -35,8 +44,8 @@ class Client:
         self._seen, self._started = b"", time.perf_counter()
         self.socket.sendall(request)
 
-    def read(self) -> dict[str, Any] | None:
-        """Read what is there; the answer's latency and stages in milliseconds when it is whole."""
+    def read(self) -> Answer | None:
+        """Read what is there; the answer when it is whole."""
         arrived = self.socket.recv(1 << 18)
         if not arrived:
             raise ConnectionError("the server hung up")
@@ -48,7 +57,7 @@ class Client:
         if not head.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(head.splitlines()[0].decode())
         stages = {name.decode(): float(value) for name, value in _STAGES.findall(head)}
-        return {"latency": milliseconds, "stages": stages}
+        return Answer(milliseconds, stages)
 
 
 def _length(head: bytes) -> bytes:
@@ -59,7 +68,8 @@ def _length(head: bytes) -> bytes:
 
 def run(port: int, clients: int, count: int, requests: list[bytes]) -> dict[str, Any]:
     """Ask `count` times; the answers' latencies, the seconds that all took, and the processor's share of this."""
-    selector, answers, sent = selectors.DefaultSelector(), [], 0
+    selector, sent = selectors.DefaultSelector(), 0
+    answers: list[Answer] = []
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(min(clients, count)):
         client = Client(port)
@@ -71,11 +81,12 @@ def run(port: int, clients: int, count: int, requests: list[bytes]) -> dict[str,
         if not ready:
             raise TimeoutError("no answer came")
         for key, _ in ready:
-            answer = key.data.read()
+            client = key.data
+            answer = client.read()
             if answer is not None:
                 answers.append(answer)
                 if sent < count:
-                    key.data.ask(requests[sent % len(requests)])
+                    client.ask(requests[sent % len(requests)])
                     sent += 1
                 else:
                     # The server hangs up on who asks nothing more, while others still wait for their answers.
@@ -83,8 +94,8 @@ def run(port: int, clients: int, count: int, requests: list[bytes]) -> dict[str,
     return {
         "seconds": time.perf_counter() - wall,
         "client_seconds": time.process_time() - processor,
-        "latency": [answer["latency"] for answer in answers],
-        "stages": [answer["stages"] for answer in answers],
+        "latency": [answer.latency for answer in answers],
+        "stages": [answer.stages for answer in answers],
     }
 
 

@@ -5,14 +5,31 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-RERANKS = {"sampled_ms": "search, sampled", "closed_form_ms": "search, closed form", "exhaustive_ms": "exhaustive"}
 WIDTH, HEIGHT = 7.2, 4.2
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How the times of one rerank are named and drawn; without a colour the next one that is free."""
+
+    label: str
+    line: str = "-"
+    marker: str = "o"
+    colour: str | None = None
+
+
+CURVES = {
+    "sampled_ms": Curve("search, sampled"),
+    "closed_form_ms": Curve("search, closed form"),
+    "exhaustive_ms": Curve("exhaustive", line=":", marker="", colour="0.5"),
+}
 
 
 def growth(figures: Mapping[str, Any]) -> Figure:
@@ -31,11 +48,11 @@ def growth(figures: Mapping[str, Any]) -> Figure:
 def _draw(axes: Axes, runs: list[Mapping[str, Any]]) -> None:
     for kind in dict.fromkeys(run["kind"] for run in runs):
         chosen = sorted((run for run in runs if run["kind"] == kind), key=lambda run: int(run["count"]))
-        for key, label in RERANKS.items():
+        for key, curve in CURVES.items():
             medians = [run["search"][key]["p50"] for run in chosen]
             counts = [run["count"] for run in chosen]
-            style = {"linestyle": ":", "color": "0.5"} if key == "exhaustive_ms" else {"marker": "o"}
-            axes.plot(counts, medians, label=f"{label}, {kind}, D = {chosen[0]['dim']}", **style)
+            label = f"{curve.label}, {kind}, D = {chosen[0]['dim']}"
+            axes.plot(counts, medians, linestyle=curve.line, marker=curve.marker, color=curve.colour, label=label)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ python -m benchmarks.shortlists --items 200000 --dim 256 flat sq8 ivf_rabitq hns
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import process_time
 
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from benchmarks.kinds import Asked, processor_milliseconds
 from index.gaussians.points import Points
 from index.gaussians.storage import Storage, stored
 from index.items import Modality
@@ -79,26 +80,17 @@ def kind_times(kind: str, items: Gaussian, asking: Gaussian) -> KindTimes:
     with tempfile.TemporaryDirectory() as folder:
         made.shortlist.save(Path(folder) / "index")
         size = (Path(folder) / "index").stat().st_size
-    times = [_search_ms(made.points.query(mean), made) for mean in asking.mean.numpy()[:QUERIES]]
+    points = map(made.points.query, asking.mean.numpy()[:QUERIES])
+    times = [processor_milliseconds(partial(made.shortlist.search, point, *made.searched)) for point in points]
     median, tail = np.percentile(times[len(times) // 10 :], [50, 95])
     record = made.record
     held = record.loss.built if record.loss else ()
     return KindTimes(built, size, float(median), float(tail), record.verdict, str(record.effort), held)
 
 
-def _search_ms(point: object, made: object) -> float:
-    started = process_time()
-    made.shortlist.search(point, *made.searched)  # type: ignore[attr-defined]
-    return 1_000 * (process_time() - started)
-
-
 def main() -> None:
     """Measure the kinds named and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="+", choices=list(KINDS))
-    parser.add_argument("--items", type=int, default=200_000)
-    parser.add_argument("--dim", type=int, default=256)
-    asked = parser.parse_args()
+    asked = Asked.read(__doc__)
     torch.set_num_threads(1)
     set_threads(1)
     console = Console()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import sqrt
 from pathlib import Path
 from typing import overload
 
@@ -77,7 +78,7 @@ class Collection:
         return Gaussian(means, traces - torch.tensor(float(self.dim)).log() + shape)
 
     def _points(self, count: int, generator: torch.Generator) -> Tensor:
-        return torch.randn(count, self.dim, generator=generator) / self.dim**0.5
+        return torch.randn(count, self.dim, generator=generator) / sqrt(self.dim)
 
     def _generator(self, start: int, kind: int) -> torch.Generator:
         return torch.Generator().manual_seed(1_000_003 * self.seed + 7 * start + kind)

@@ -24,6 +24,6 @@ def resnet50(like: Encoder) -> Encoder:
             norm.momentum = None  # The mean over all batches that are seen.
     with torch.no_grad():
         encoder.train().image(torch.randn(8, 3, SIDE, SIDE))
-        for wide in (encoder.image.variance_fc, encoder.image.variance_branch.fc):
-            wide.weight.mul_(1e-3)
+        for name in ("variance_fc.weight", "variance_branch.fc.weight"):
+            encoder.image.get_parameter(name).mul_(1e-3)
     return encoder.eval().requires_grad_(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import typer
 import typer.cli
 import typer.main
 
@@ -35,7 +36,7 @@ def _exit_codes() -> str:
 def _commands() -> str:
     """As typer writes it; its own heading goes, and a placeholder in angle brackets must not become a tag."""
     command = typer.main.get_command(app)
-    context = command.context_class(command, info_name=NAME)
+    context = typer.Context(command, info_name=NAME)
     text = typer.cli.get_docs_for_click(obj=command, ctx=context, name=NAME)
     text = text.replace(f"# `{NAME}`\n", f"## `{NAME}`\n", 1)
     return re.sub(r"[ \t]+\n", "\n", text).rstrip() + "\n"

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import httpx2
@@ -50,14 +51,22 @@ class Borne:
 def send_texts(client: httpx2.Client, inputs: Iterable[tuple[str, bytes]]) -> Borne:
     """Search for each."""
     borne, json = Borne(), {"Content-Type": "application/json"}
+
+    def ask(body: bytes) -> int:
+        return client.post(_TEXTS, content=body, headers=json).status_code
+
     for name, body in inputs:
-        borne.add(name, lambda body=body: client.post(_TEXTS, content=body, headers=json).status_code)
+        borne.add(name, partial(ask, body))
     return borne
 
 
 def send_pictures(client: httpx2.Client, inputs: Iterable[tuple[str, bytes]]) -> Borne:
     """Upload each."""
     borne = Borne()
+
+    def ask(data: bytes) -> int:
+        return client.post(_PICTURES, files={"image": ("a", data)}).status_code
+
     for name, data in inputs:
-        borne.add(name, lambda data=data: client.post(_PICTURES, files={"image": ("a", data)}).status_code)
+        borne.add(name, partial(ask, data))
     return borne

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.result import Err
 from schemathesis.schemas import BaseSchema
 
 from fuzz.asking import Borne
@@ -21,12 +22,17 @@ def send_requests(schema: BaseSchema, cases: int, random: int = 0) -> Borne:
         schema: of the server.
         cases: for each operation.
         random: seed.
+
+    Raises:
+        InvalidSchema: an operation is described in a way that nothing can be made of.
     """
     borne = Borne()
     limits = settings(
         max_examples=cases, deadline=None, database=None, phases=_PHASES, suppress_health_check=list(HealthCheck)
     )
     for found in schema.get_all_operations():
+        if isinstance(found, Err):
+            raise found.err()
         operation = found.ok()
         ask = given(case=operation.as_strategy())(_asking(f"{operation.method.upper()} {operation.path}", borne))
         limits(seed(random)(ask))()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,9 @@ class Gaussian:
         if not self.batch_shape:
             raise TypeError("one Gaussian has no length")
         return self.batch_shape[0]
+
+    def __iter__(self) -> Iterator[Gaussian]:
+        return (self[row] for row in range(len(self)))
 
     def __getitem__(self, index: Any) -> Gaussian:
         """Select along the batch axes; the last axis stays whole.

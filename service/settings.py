@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     model: Path | None = Field(
         default=None, description="The folder of the first gallery's model; by default the one that it names."
     )
-    host: str = Field("127.0.0.1", description="The address to listen on.")
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     threads: int = Field(
         default_factory=available, ge=1, description="Threads that encode a picture; texts and searches take one each."

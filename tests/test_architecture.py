@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES: Final[list[str]] = PROJECT["tool"]["setuptools"]["packages"]
 LAYERS: Final = sorted(name for name in PACKAGES if "." not in name)
+TOOLS: Final = frozenset({"benchmarks", "documentation", "faults", "fuzz", "load"})
 BUILD_FILES: Final = ("Makefile", "Dockerfile", "docker-compose.yml", ".ci/run", "pyproject.toml")
 OPTIONAL: Final[dict[str, list[str]]] = PROJECT["project"]["optional-dependencies"]
 EXTRAS: Final = sorted(set(OPTIONAL) - {"dev"})
@@ -224,15 +225,15 @@ def test_unpickling_is_noticed(tmp_path: Path, source: str, found: str) -> None:
 def test_packages_are_complete() -> None:
     """Every folder of the tree with Python in it is a package that pyproject.toml lists, but for tests and tools."""
     folders = {path.relative_to(ROOT).parent for path in tracked() if path.suffix == ".py"}
-    apart = {"tests", "benchmarks", "docs", "documentation", "faults", "load", "fuzz"}
+    apart = TOOLS | {"tests", "docs"}
     found = {".".join(folder.parts) for folder in folders if folder.parts and folder.parts[0] not in apart}
     assert found == set(PACKAGES)
     assert all(ROOT.joinpath(*name.split("."), "__init__.py").is_file() for name in PACKAGES)
 
 
 def test_checks_cover_all_packages() -> None:
-    """mypy and import-linter look at the packages that are installed, at all of them."""
-    assert sorted(PROJECT["tool"]["mypy"]["packages"]) == LAYERS
+    """mypy looks at all packages, also at those of tools; import-linter at all that are installed."""
+    assert sorted(PROJECT["tool"]["mypy"]["packages"]) == sorted({*LAYERS, *TOOLS})
     assert sorted(PROJECT["tool"]["importlinter"]["root_packages"]) == LAYERS
 
 

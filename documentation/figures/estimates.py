@@ -48,8 +48,17 @@ def _compared(exact: Tensor, found: Sequence[MatchProbability]) -> str:
 def _scatter(axes: Axes, exact: Tensor, found: Sequence[MatchProbability], samples: int) -> None:
     axes.plot([0, 1], [0, 1], color="#777777", linewidth=1, linestyle=(0, (2, 2)))
     for seed, each, colour in zip(SEEDS, found, COLOURS, strict=True):
-        style = {"fmt": "o", "color": colour, "markersize": 3, "elinewidth": 0.6, "alpha": 0.6}
-        axes.errorbar(exact, each.value, yerr=each.standard_error, label=f"seed {seed}", **style)
+        axes.errorbar(
+            exact,
+            each.value,
+            yerr=each.standard_error,
+            label=f"seed {seed}",
+            fmt="o",
+            color=colour,
+            markersize=3,
+            elinewidth=0.6,
+            alpha=0.6,
+        )
     axes.set(xlabel="in closed form", ylabel=f"sampled, J = {samples} a side", aspect="equal")
     axes.legend(fontsize=8, loc="upper left")
     axes.grid(alpha=0.3)

@@ -44,7 +44,8 @@ def draw(demo: Demo) -> tuple[Figure, Mapping[str, str]]:
 
 def _plane(means: torch.Tensor) -> torch.Tensor:
     """[2, dim]: the first two principal axes of means [n, dim]."""
-    return torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[:2]
+    principal: torch.Tensor = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh
+    return principal[:2]
 
 
 def _ellipse(axes: Axes, gaussian: Gaussian, plane: torch.Tensor, colour: str, label: str) -> None:

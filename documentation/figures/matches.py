@@ -23,7 +23,7 @@ TRUE, FALSE = "#1a7f37", "#9a9a9a"
 def draw(demo: Demo) -> tuple[Figure, Mapping[str, str]]:
     """A row a caption, with its first answers; a frame says which are true of it."""
     figure = Figure((9.6, 6.6), layout="constrained")
-    rows, numbers = figure.subfigures(len(CAPTIONS), 1), {}
+    rows, numbers = figure.subfigures(len(CAPTIONS), 1, squeeze=False)[:, 0], {}
     for place, part in zip(CAPTIONS, rows, strict=True):
         caption = demo.captions(SCENE)[place]
         found = demo.retriever.search(demo.text(caption.text), Direction.TEXT_TO_IMAGE, SearchOptions(top_k=SHOWN))

@@ -54,6 +54,17 @@ def test_parts_that_do_not_fit_are_refused(mean: torch.Tensor, log_variance: tor
         Gaussian(mean, log_variance)
 
 
+def test_a_batch_is_walked_along_its_first_axis() -> None:
+    """Walking a batch gives what its rows give; one Gaussian is no batch, and does not pass for an empty one."""
+    x = some(4, 5, 3)
+    rows = list(x)
+    assert len(rows) == 4
+    assert all(torch.equal(row.mean, mean) for row, mean in zip(rows, x.mean, strict=True))
+    assert all(torch.equal(row.log_variance, each) for row, each in zip(rows, x.log_variance, strict=True))
+    with pytest.raises(TypeError, match="one Gaussian"):
+        iter(x[0, 0])
+
+
 def test_indexing_selects_gaussians_and_never_dimensions() -> None:
     """Rows can be taken in any way; an index into the last axis is an error."""
     x = some(4, 5, 3)
