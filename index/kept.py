@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 from weakref import WeakMethod
 
 P = ParamSpec("P")
@@ -26,4 +26,4 @@ def kept(method: Callable[P, T], most: int) -> Callable[P, T]:
         assert bound is not None
         return bound(*args, **kwargs)
 
-    return keeping
+    return cast(Callable[P, T], keeping)

@@ -28,6 +28,8 @@ _UNIFORM: Final = {0x2019: "'", 0x02BC: "'", 0x00AD: None}
 _TOKEN: Final = re.compile(r"w+(?:'w+)*|[p']")
 
 
+# A query's words are asked for three times: whether there are any, their ids, and which are unknown.
+@lru_cache(maxsize=64)
 def words(text: str, punctuation: bool = False) -> tuple[str, ...]:
     """The words of a text in lower case (Unicode NFKC); an apostrophe inside a word stays, a hyphen splits.
 
@@ -148,7 +150,9 @@ def check(text: str, limits: TextLimits | None = None) -> str:
         raise TextError(
             f"The text has {len(text.strip()):,} characters, more than the {allowed:,} allowed; shorten it."
         )
-    clean = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text).strip()
+    if not text.isprintable():  # Which is known at once; only what is not may have either.
+        text = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    clean = text.strip()
     if not words(clean):
         raise TextError("The text holds no word; describe in words what the picture shows.")
     return clean

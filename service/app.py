@@ -26,6 +26,7 @@ from service.connections import Door, connection
 from service.deadlines import DEADLINE, Deadlines
 from service.errors import KINDS, problem
 from service.galleries import Galleries
+from service.garbage import settle
 from service.gate import Gate
 from service.hangup import on_hangup
 from service.hosts import names
@@ -120,6 +121,7 @@ def serve(settings: Settings) -> None:
         check_exposure(settings)
         with _bind(settings.host, settings.port) as door:
             app = create_app(settings)
+            settle()
             config = uvicorn.Config(
                 app,
                 host=settings.host,
