@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from index.threads import pin
 from models.errors import ConfigError, PenumbraError
 from service.access import Access, check_exposure, scope_of
 from service.api import attention, changes, galleries, info, items, oddities, page, probes, search, uncertainty
@@ -131,7 +132,7 @@ def serve(settings: Settings) -> None:
                 server_header=False,
                 # Nothing here depends on whom a proxy says that it asks for.
                 proxy_headers=False,
-                h11_max_incomplete_event_size=settings.limits.header_bytes,
+                access_log=False,
                 timeout_keep_alive=settings.limits.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.limits.shutdown_seconds,
             )
@@ -167,6 +168,8 @@ def _bind(host: str, port: int) -> socket.socket:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warm up beside the first probes; at the end, finish what has begun."""
     state: State = app.state.service
+    # What the event loop computes is a query's uncertainty: several threads would first have to be woken for it.
+    pin(1)
     warming = asyncio.create_task(_warm_up(state))
     try:
         with on_hangup(state.galleries.reload_all):

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from service.errors import UnknownHostError
 from service.settings import Settings
 
 
+# Nearly every request names the same host.
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a name or address is one that only this machine reaches."""
     try:
@@ -39,6 +42,7 @@ def check_host(given: str | None, known: Collection[str]) -> None:
         raise UnknownHostError(f"This server does not answer to {name[:80]!r}; add it to PENUMBRA_HOSTS if it should.")
 
 
+@lru_cache(maxsize=64)
 def _name(host: str) -> str:
     """In small letters, without the port and the brackets of an IPv6 address."""
     try:

@@ -34,14 +34,13 @@ class JsonLines(logging.Formatter):
 
 
 def configuration() -> dict[str, Any]:
-    """For `logging.config.dictConfig`: all loggers in JSON on stderr, but for uvicorn's own lines of requests."""
+    """For `logging.config.dictConfig`: all loggers in JSON on stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
-        "loggers": {"uvicorn.access": {"level": "WARNING"}},
     }
 
 

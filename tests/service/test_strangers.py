@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -50,7 +51,6 @@ def listening(limits: Limits, door: Door | None = None) -> Iterator[int]:
         lifespan="off",
         log_config=None,
         timeout_keep_alive=60,
-        h11_max_incomplete_event_size=limits.header_bytes,
     )
     with running(config) as (_, port):
         yield port
@@ -161,6 +161,80 @@ def test_a_slow_body_that_comes_in_time() -> None:
             client.sendall(b"ab")
             time.sleep(0.02)
         assert until_closed(client).endswith(b"      10")
+
+
+def test_a_head_without_end() -> None:
+    """One that goes on beyond the bytes allowed is 431, and the connection is closed."""
+    with listening(Limits(header_bytes=2_000)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n")
+        sent = 0
+        while sent < 1_000 and not select([client], [], [], 0.005)[0]:
+            client.sendall(b"x-a: " + b"a" * 95 + b"\r\n")
+            sent += 1
+        assert 19 < sent < 1_000
+        said = until_closed(client)
+    assert said.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"application/problem+json" in said and b"2,000 bytes" in said
+
+
+def test_the_next_head_may_come_with_a_large_body() -> None:
+    """The bytes of a request that stand before it in one read are not those of a head."""
+    with listening(Limits(header_bytes=2_000)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(asking("/", b"a" * 50_000) + b"GET / HTTP/1.1\r\nHo")
+        time.sleep(0.1)
+        client.sendall(b"st: a\r\nConnection: close\r\n\r\n")
+        said = until_closed(client)
+    assert said.count(b"200 OK") == 2 and b"50000" in said
+
+
+def test_requests_that_come_at_once_are_answered_in_order() -> None:
+    """Sixteen may be sent before the first is answered; a connection that sends many more is closed with 400."""
+    with listening(Limits()) as port:
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            last = asking("/", more="Connection: close\r\n")
+            client.sendall(b"".join(asking("/", b"a" * n) for n in range(16)) + last)
+            said = until_closed(client)
+        assert [int(each) for each in re.findall(rb"\r\n\r\n([ \d]{8})", said)] == [*range(16), len(ASKED)]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(asking("/") * 100)
+            said = until_closed(client)
+        assert b"HTTP/1.1 400" in said and said.count(b"200 OK") <= 17
+
+
+def test_a_refused_body_is_not_read() -> None:
+    """What is answered before its body has come ends the connection, so that nobody sends the rest for nothing."""
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    made = connection(Limits(), Door(lambda: False, lambda: None))
+    config = uvicorn.Config(refuse, http=made, lifespan="off", log_config=None)
+    with running(config) as (_, port), socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(asking("/", b"half", length=1_000))
+        assert until_closed(client).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\nabcde",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-A: a\x00b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_what_is_no_request(data: bytes) -> None:
+    """Bytes that two readers could take for different requests, or for none, are 400, and the connection is closed."""
+    with listening(Limits(head_seconds=5)) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(data)
+        assert until_closed(client).startswith(b"HTTP/1.1 400")
 
 
 ASKED = b'{"text": "a"}'
