@@ -40,7 +40,7 @@ async def attend(engine: Engine, query: Query, clock: Clock) -> Attended:
 
 
 async def _text(engine: Engine, text: str, identifier: str | None = None) -> Attended:
-    found = await engine.workers.search(attend_text, engine.encoding.encoder, text)
+    found = await engine.workers.survey(attend_text, engine.encoding.encoder, text)
     return Attended(found, text, identifier, engine.encoding.encoder.vocabulary.unknown(text))
 
 

@@ -1,19 +1,21 @@
 """The encoder's threads: each takes what waits of one kind as one batch, and they go from kind to kind.
 
 A lone input never waits for company: a turn takes what is there, and all processors where nothing else waits. Under
-load turns go on side by side with a processor each, because threads that share a batch wait for each other at every
-layer, and for ever so long where something else has a processor. An answer does not depend on who was there, because
-the encoders give a row of a batch the bits that it has alone, on any number of threads (`models/independence.py`,
-docs/adr/0014); where they do not, a turn has one input only and there is one at a time (`service/encoding.py`). The
-kinds take turns, so that neither texts nor pictures wait for more than one batch of the others, however many come.
+load batches of large pictures are encoded side by side with a processor each, because threads that share a batch wait
+for each other at every layer, and long where something else has a processor.
+
+An answer does not depend on who was there, because the encoders give a row of a batch the bits that it has alone, on
+any number of threads (`models/independence.py`, docs/adr/0014); where they do not, a turn has one input only and there
+is one at a time (`service/encoding.py`). The kinds take turns, so that neither texts nor pictures wait for more than
+one batch of the others, however many come.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
 from typing import Any
 
@@ -39,10 +41,12 @@ class Lane:
     Args:
         encode: encodes them.
         batch: the most that are encoded at once.
+        side_by_side: the most batches of this kind at once.
     """
 
     encode: Encode
     batch: int
+    side_by_side: int = 1
     jobs: deque[Job] = field(default_factory=deque)
 
     def take(self) -> list[Job]:
@@ -59,6 +63,7 @@ class Lane:
 class Turn:
     """Some inputs of one kind, and how many threads may encode them."""
 
+    kind: Modality
     encode: Encode
     jobs: Sequence[Job]
     threads: int
@@ -72,7 +77,7 @@ class Turn:
                 self.jobs[0].future.set_exception(error)
                 return
             for job in self.jobs:
-                Turn(self.encode, [job], self.threads).run()
+                replace(self, jobs=[job]).run()
             return
         for row, job in enumerate(self.jobs):
             job.future.set_result(gaussians[row : row + 1])
@@ -84,25 +89,22 @@ class EncodingWorker:
     Args:
         lanes: one for each kind of input.
         threads: that compute, all turns together.
-        side_by_side: the most turns at once.
         prepare: run first in each thread (it pins numbers of threads).
 
     `on_batch` is told the kind and the size of each batch, in the thread that takes it.
     """
 
-    def __init__(
-        self, lanes: Mapping[Modality, Lane], threads: int, side_by_side: int, prepare: Callable[[], None]
-    ) -> None:
+    def __init__(self, lanes: Mapping[Modality, Lane], threads: int, prepare: Callable[[], None]) -> None:
         self._lanes = lanes
         self._order = deque(lanes.items())
         self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
         self._prepare = prepare
         self._computing = threads
-        self.side_by_side = side_by_side
+        self._side_by_side = max(lane.side_by_side for lane in lanes.values())
         self._changed = Condition()
         self._closing = False
-        self._turns = 0
-        self._threads = [Thread(target=self._run, name="encoder", daemon=True) for _ in range(side_by_side)]
+        self._turns: Counter[Modality] = Counter()
+        self._threads = [Thread(target=self._run, name="encoder", daemon=True) for _ in range(self._side_by_side)]
         for thread in self._threads:
             thread.start()
 
@@ -137,7 +139,7 @@ class EncodingWorker:
         while turn := self._next():
             turn.run()
             with self._changed:
-                self._turns -= 1
+                self._turns[turn.kind] -= 1
 
     def _next(self) -> Turn | None:
         """A batch of the kind whose turn it is, waited for; None at the end."""
@@ -145,15 +147,15 @@ class EncodingWorker:
             while True:
                 for kind, lane in list(self._order):
                     self._order.rotate(-1)
-                    if jobs := lane.take():
-                        self._turns += 1
+                    if self._turns[kind] < lane.side_by_side and (jobs := lane.take()):
+                        self._turns[kind] += 1
                         self.on_batch(kind, len(jobs))
-                        return Turn(lane.encode, jobs, self._share())
+                        return Turn(kind, lane.encode, jobs, self._share())
                 if self._closing:
                     return None
                 self._changed.wait()
 
     def _share(self) -> int:
         """Threads for the turn that begins: all of them, unless others have begun or could."""
-        turns = min(self._turns + self.waiting, self.side_by_side)
+        turns = min(self._turns.total() + self.waiting, self._side_by_side)
         return max(1, self._computing // turns)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 from threading import Lock
-from typing import Any
+from typing import Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from index.items import Modality
 from models.checkpoint import LoadedModel
@@ -18,9 +20,16 @@ from models.image import normalise
 from models.independence import is_independent
 from models.runtimes.choose import Equipped, equip
 from models.runtimes.runtime import Runtime
+from models.runtimes.timing import milliseconds
 from models.text import SPECIALS, batch
 from service.batching import EncodingWorker, Lane
 from service.settings import Limits
+
+LARGE_MS: Final = 25
+"""A picture that takes a processor so long is computed outside of the interpreter nearly all that time. Batches of
+smaller ones would take it from each other and from searches: with two at once there were fewer answers in all.
+"""
+_TIMED: Final = 3
 
 
 class Encoding:
@@ -97,26 +106,37 @@ class Encodings:
 def _worker(encoder: Encoder, limits: Limits, threads: int, prepare: Callable[[], None]) -> EncodingWorker:
     """What encodes texts (their word ids) and pictures (normalised pixels [1, 3, side, side]).
 
-    In batches, and several of them at once, where an input has the bits then that it has alone.
+    In batches, and those of large pictures side by side, where an input has the bits then that it has alone.
     """
+    encode_texts, encode_pictures = partial(_encode_texts, encoder), partial(_encode_pictures, encoder)
+    words, pictures = _probes(encoder, limits)
+    texts = is_independent([partial(encode_texts, threads=1)], words)
+    images = is_independent([partial(encode_pictures, threads=each) for each in {1, threads}], pictures)
+    alone = median(milliseconds(lambda: encode_pictures(pictures[:1], 1)) for _ in range(_TIMED))
+    side_by_side = threads if texts and images and alone >= LARGE_MS else 1
+    lanes = {
+        Modality.TEXT: Lane(encode_texts, len(words) if texts else 1),
+        Modality.IMAGE: Lane(encode_pictures, len(pictures) if images else 1, side_by_side),
+    }
+    return EncodingWorker(lanes, threads, prepare)
+
+
+def _probes(encoder: Encoder, limits: Limits) -> tuple[Sequence[Sequence[int]], Sequence[Tensor]]:
+    """As many texts and pictures as are to be encoded at once."""
     random, side = np.random.default_rng(0), encoder.config.framing.side
     words = [random.integers(len(SPECIALS) - 1, len(encoder.vocabulary), 2 + n % 30) for n in range(limits.batch)]
     pictures = [normalise(random.integers(0, 256, (1, side, side, 3), np.uint8)) for _ in range(limits.picture_batch)]
+    return [each.tolist() for each in words], pictures
 
-    def encode_texts(ids: Sequence[Any], _: int) -> Gaussian:
-        # A text is so little work that sharing it out takes longer than it does.
-        torch.set_num_threads(1)
-        return encoder.encode_tokens(*batch(ids))
 
-    def encode_pictures(pixels: Sequence[Any], share: int) -> Gaussian:
-        # Torch keeps the number for the thread that calls it, and changes it in no time.
-        torch.set_num_threads(share)
-        return encoder.encode_pixels(torch.cat(tuple(pixels)))
+def _encode_texts(encoder: Encoder, ids: Sequence[Sequence[int]], threads: int) -> Gaussian:
+    # A text is so little work that sharing it out takes longer than it does, however many threads there are.
+    del threads
+    torch.set_num_threads(1)
+    return encoder.encode_tokens(*batch(ids))
 
-    texts = is_independent([partial(encode_texts, _=1)], [each.tolist() for each in words])
-    images = is_independent([partial(encode_pictures, share=share) for share in {1, threads}], pictures)
-    lanes = {
-        Modality.TEXT: Lane(encode_texts, limits.batch if texts else 1),
-        Modality.IMAGE: Lane(encode_pictures, limits.picture_batch if images else 1),
-    }
-    return EncodingWorker(lanes, threads, threads if texts and images else 1, prepare)
+
+def _encode_pictures(encoder: Encoder, pixels: Sequence[Tensor], threads: int) -> Gaussian:
+    # Torch keeps the number for the thread that calls it, and changes it in no time.
+    torch.set_num_threads(threads)
+    return encoder.encode_pixels(torch.cat(tuple(pixels)))

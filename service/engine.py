@@ -310,8 +310,10 @@ class Engine:
         direction = ASKS[encoded.modality]
         if options.shortlist is None:
             options = replace(options, shortlist=self.shortlist_size(ANSWERS[direction]))
+        through_all = options.rerank is Rerank.EXHAUSTIVE or options.filter is not None
+        run = self.workers.survey if through_all else self.workers.search
         with clock.time("search"):
-            result = await self.workers.search(self._retriever.search, encoded.gaussian, direction, options)
+            result = await run(self._retriever.search, encoded.gaussian, direction, options)
         clock.stages.update(result.stages)
         return Answer(encoded, result)
 

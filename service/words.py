@@ -65,7 +65,7 @@ async def weigh(engine: Engine, text: str, clock: Clock) -> WeighedText:
             whole, *parts = await engine.in_batches(Modality.TEXT, [encode(each) for each in (text, *without)])
         query = engine.encoded(Modality.TEXT, whole, text=text, unknown_words=unknown)
         with clock.time("search"):
-            found = await engine.workers.search(_more_specific, engine, query)
+            found = await engine.workers.survey(_more_specific, engine, query)
     measured = engine.gallery.uncertainties(Modality.TEXT, concatenate(parts).to("cpu")) if parts else ()
     weights = tuple(
         WordWeight(text[start:end], start, end, each, log(query.uncertainty.sigma / each.sigma))

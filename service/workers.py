@@ -20,7 +20,7 @@ from service.settings import Settings
 T = TypeVar("T")
 
 # Decoding a large picture takes seconds and 200 MB: never more than this many at once.
-_DECODERS, _SEARCHERS = 2, 2
+_DECODERS = 2
 _NICE = 10
 
 
@@ -39,17 +39,19 @@ class Workers:
         self._pin()
         runtime = None if settings.runtime == "auto" else settings.runtime
         self.encodings = Encodings(settings.limits, runtime, settings.threads, self._pin)
-        # A search is small: on two threads it took twice as long as on one (docs/performance.md).
+        # A search is small: on two threads it took twice as long as on one (docs/performance.md). It is much Python,
+        # too: two at once take the interpreter from each other, and both longer than one after the other.
         alone = partial(numbers.pin, 1)
         self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", alone)
-        self._searching = ThreadPoolExecutor(_SEARCHERS, "searcher", alone)
+        self._searching = ThreadPoolExecutor(1, "searcher", alone)
+        self._surveying = ThreadPoolExecutor(1, "surveyor", alone)
         # One at a time, so that two swaps do not take the memory of four galleries, nor two compactions.
         self._opening = ThreadPoolExecutor(1, "opener", self._pin)
         self._compacting = ThreadPoolExecutor(1, "compactor", self._step_back)
 
     def close(self) -> None:
         """Finish what has begun and end the threads."""
-        for pool in (self._compacting, self._opening, self._decoding, self._searching):
+        for pool in (self._compacting, self._opening, self._decoding, self._searching, self._surveying):
             pool.shutdown()
 
     async def decode(self, function: Callable[..., T], *arguments: object) -> T:
@@ -57,12 +59,12 @@ class Workers:
         return await self._in(self._decoding, function, *arguments)
 
     async def search(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a search, which ends soon after its caller has given up."""
-        given_up = threading.Event()
-        try:
-            return await self._in(self._searching, _search, given_up, function, *arguments)
-        finally:
-            given_up.set()
+        """Run a search that takes milliseconds; it ends soon after its caller has given up."""
+        return await self._until_given_up(self._searching, function, *arguments)
+
+    async def survey(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run what may go through all of a gallery, beside the searches that do not; it ends likewise."""
+        return await self._until_given_up(self._surveying, function, *arguments)
 
     async def open(self, function: Callable[..., T], *arguments: object) -> T:
         """Run what opens a gallery, one after the other: two at once would take the memory of both."""
@@ -75,6 +77,13 @@ class Workers:
     def compact(self, function: Callable[..., None], *arguments: object) -> None:
         """Run what builds a gallery anew, one after the other; nobody waits for it."""
         self._compacting.submit(function, *arguments)
+
+    async def _until_given_up(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
+        given_up = threading.Event()
+        try:
+            return await self._in(pool, _search, given_up, function, *arguments)
+        finally:
+            given_up.set()
 
     async def _in(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))

@@ -45,7 +45,7 @@ class Recorder:
             kind: Lane(lambda given, _, kind=kind: self.encode(kind, given), batches[kind.value])  # type: ignore[misc]
             for kind in Modality
         }
-        return EncodingWorker(lanes, threads=2, side_by_side=1, prepare=lambda: None)
+        return EncodingWorker(lanes, threads=2, prepare=lambda: None)
 
     @contextmanager
     def occupied(self, worker: EncodingWorker) -> Iterator[None]:
@@ -135,11 +135,11 @@ class Gates:
         return Gaussian(means, torch.zeros_like(means))
 
     @contextmanager
-    def worker(self, threads: int, side_by_side: int) -> Iterator[Callable[[int], Future[Gaussian]]]:
+    def worker(self, threads: int, side_by_side: int) -> Iterator[Callable[..., Future[Gaussian]]]:
         """What submits a picture; all gates are open at the end."""
-        lanes = {kind: Lane(self.encode, 1) for kind in Modality}
-        worker = EncodingWorker(lanes, threads, side_by_side, prepare=lambda: None)
-        yield lambda number: worker.submit(IMAGE, number)
+        lanes = {IMAGE: Lane(self.encode, 1, side_by_side), TEXT: Lane(self.encode, 1)}
+        worker = EncodingWorker(lanes, threads, prepare=lambda: None)
+        yield lambda number, kind=IMAGE: worker.submit(kind, number)
         for gate in self.gates.values():
             gate.set()
         worker.close()
@@ -190,3 +190,17 @@ def test_one_at_a_time_has_all_threads() -> None:
         futures = [submit(number) for number in range(9)]
         assert [float(future.result(10).mean) for future in futures] == list(range(9))
     assert set(made.shares.values()) == {2}
+
+
+def test_texts_are_encoded_one_batch_at_a_time() -> None:
+    """A second batch waits for the first, while pictures pass it."""
+    made = Gates()
+    with made.worker(threads=3, side_by_side=3) as submit:
+        texts = [submit(number, TEXT) for number in (0, 1)]
+        made.wait()
+        made.gates[2].set()
+        assert float(submit(2).result(10).mean) == 2
+        assert set(made.shares) == {0, 2} and not any(text.done() for text in texts)
+        made.gates[0].set()
+        made.gates[1].set()
+        assert [float(text.result(10).mean) for text in texts] == [0, 1]

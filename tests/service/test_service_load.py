@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Semaphore
+from threading import Event
 from typing import Any
 
 import pytest
@@ -40,19 +40,18 @@ def until(condition: Any) -> None:
 
 @contextmanager
 def busy(engine: Engine) -> Iterator[Event]:
-    """Keep the encoder's threads from their queue, until the block ends or the event is set."""
-    release, begun = Event(), Semaphore(0)
+    """Keep texts from being encoded, until the block ends or the event is set."""
+    release, begun = Event(), Event()
     encoder, encode = engine.model.encoder, engine.model.encoder.encode_tokens
 
     def wait(ids: Tensor, lengths: Tensor) -> Gaussian:
-        begun.release()
+        begun.set()
         release.wait(20)
         return encode(ids, lengths)
 
     encoder.encode_tokens = wait  # type: ignore[method-assign]
-    for _ in range(engine.worker.side_by_side):
-        engine.worker.submit(Modality.TEXT, (1, 2))
-        assert begun.acquire(timeout=10)
+    engine.worker.submit(Modality.TEXT, (1, 2))
+    assert begun.wait(10)
     encoder.encode_tokens = encode  # type: ignore[method-assign]
     try:
         yield release
