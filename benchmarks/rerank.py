@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from index.searching.rerank import Rerank, match_probabilities
+from index.searching.rerank import Rerank, separation
 from models.gaussian import Gaussian
 from models.match import DISTANCE_EPSILON, MatchHead, Noise, sampled
 from models.runtimes.timing import milliseconds
@@ -46,7 +46,7 @@ def rerank_times(threads: int, items: int = 1_000, dim: int = 1_024, samples: in
     ways = (
         lambda: sampled(query, gallery, head, noise),
         lambda: broadcast(query, gallery, head, noise),
-        lambda: match_probabilities(query, gallery, head, Rerank.CLOSED_FORM, noise),
+        lambda: separation(query, gallery, Rerank.CLOSED_FORM, noise).match(head),
     )
     runs = np.array([[milliseconds(way) for way in ways] for _ in range(RUNS)])
     products, broadcasts, closed = np.median(runs, 0).tolist()

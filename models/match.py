@@ -139,6 +139,8 @@ class MatchHead:
 
     def scale_of(self, query: Gaussian) -> Tensor:
         """[*batch]: a_q, what a distance from each query is multiplied by."""
+        if not any(self.steepness):
+            return query.mean.new_full(query.batch_shape, self.scale)
         reading, (slope, curve) = self.query.read(query), self.steepness
         return self.scale * torch.exp(reading * (slope + curve * reading))
 
@@ -224,22 +226,46 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
         it comes from the spread of the row means and of the column means (Hoeffding, 1948).
     """
     if head.means_alone:
-        value = closed_form(query[None], items, head)[0]
-        return MatchProbability(value, torch.zeros_like(value))
-    blocks = [
-        _sampled_block(query, items[start : start + BLOCK], head, noise)
-        for start in range(0, max(len(items), 1), BLOCK)
-    ]
-    values, errors = zip(*blocks, strict=True)
-    return head.mapped(MatchProbability(torch.cat(values), torch.cat(errors)))
+        return _exactly(head.of_distance(distance_of_means(query[None], items))[0])
+    return SampledDistances.between(query, items, noise).match(head)
 
 
-def _sampled_block(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> tuple[Tensor, Tensor]:
-    """Values and standard errors [n] of a few items."""
-    distances = _common_noise_distances(query, items, noise)
-    offset = head.offset(query[None], items)[0]
-    table = torch.sigmoid(offset[:, None, None] - head.scale_of(query) * distances)
-    return table.mean((-1, -2)), _u_statistic_error(table)
+@dataclass(frozen=True, eq=False)
+class SampledDistances:
+    """Distances between samples of one query and of n items, of which any number of heads make match probabilities.
+
+    Args:
+        query: Gaussian [dim].
+        items: Gaussian [n, dim].
+        table: [n, J, J].
+    """
+
+    query: Gaussian
+    items: Gaussian
+    table: Tensor
+
+    @classmethod
+    def between(cls, query: Gaussian, items: Gaussian, noise: Noise) -> SampledDistances:
+        """Of a Gaussian [dim] and Gaussians [n, dim], with J samples a side."""
+        starts = range(0, max(len(items), 1), BLOCK)
+        tables = [_common_noise_distances(query, items[start : start + BLOCK], noise) for start in starts]
+        return cls(query, items, torch.cat(tables))
+
+    def take(self, places: Any) -> SampledDistances:
+        """Those of some of the items."""
+        return SampledDistances(self.query, self.items[places], self.table[places])
+
+    def match(self, head: MatchHead) -> MatchProbability:
+        """As `sampled` gives them."""
+        if head.means_alone:
+            return _exactly(head.of_distance(distance_of_means(self.query[None], self.items))[0])
+        offset = head.offset(self.query[None], self.items)[0]
+        table = torch.sigmoid(offset[:, None, None] - head.scale_of(self.query) * self.table)
+        return head.mapped(MatchProbability(table.mean((-1, -2)), _u_statistic_error(table)))
+
+
+def _exactly(value: Tensor) -> MatchProbability:
+    return MatchProbability(value, torch.zeros_like(value))
 
 
 def _common_noise_distances(query: Gaussian, items: Gaussian, noise: Noise) -> Tensor:
@@ -289,10 +315,49 @@ def closed_form(query: Gaussian, items: Gaussian, head: MatchHead) -> Tensor:
     """
     if head.means_alone:
         return head.of_distance(distance_of_means(query, items))
-    mean, variance = distance_moments(query, items)
+    return _of_moments(query, items, head, *distance_moments(query, items))
+
+
+def _of_moments(query: Gaussian, items: Gaussian, head: MatchHead, mean: Tensor, variance: Tensor) -> Tensor:
+    """Match probabilities [q, n] where the distances have these means and variances [q, n]."""
     scale = head.scale_of(query)[:, None]
     probability = torch.sigmoid(squashed(head.offset(query, items) - scale * mean, scale, variance))
     return probability if head.map is None else head.map(probability)
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceMoments:
+    """Moments of the distances between one query and n items, of which any number of heads make match probabilities.
+
+    Args:
+        query: Gaussian [dim].
+        items: Gaussian [n, dim].
+        mean: [n], of the distances.
+        variance: [n].
+    """
+
+    query: Gaussian
+    items: Gaussian
+    mean: Tensor
+    variance: Tensor
+
+    @classmethod
+    def between(cls, query: Gaussian, items: Gaussian) -> DistanceMoments:
+        """Of a Gaussian [dim] and Gaussians [n, dim]."""
+        starts = range(0, max(len(items), 1), BLOCK)
+        moments = [distance_moments(query[None], items[start : start + BLOCK]) for start in starts]
+        mean, variance = (torch.cat(parts, -1)[0] for parts in zip(*moments, strict=True))
+        return cls(query, items, mean, variance)
+
+    def take(self, places: Any) -> DistanceMoments:
+        """Those of some of the items."""
+        return DistanceMoments(self.query, self.items[places], self.mean[places], self.variance[places])
+
+    def match(self, head: MatchHead) -> MatchProbability:
+        """As `closed_form` gives them; there is no standard error."""
+        if head.means_alone:
+            return _exactly(head.of_distance(distance_of_means(self.query[None], self.items))[0])
+        return _exactly(_of_moments(self.query[None], self.items, head, self.mean, self.variance)[0])
 
 
 def squashed(logit: Tensor, scale: Tensor | float, distance_variance: Tensor) -> Tensor:

@@ -1,13 +1,12 @@
-"""The match probability of each shortlisted item."""
+"""How far shortlisted items are from a query, of which match probabilities are made."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-
-import torch
+from typing import Any, Protocol, Self
 
 from models.gaussian import Gaussian
-from models.match import BLOCK, MatchHead, MatchProbability, Noise, closed_form, sampled
+from models.match import DistanceMoments, MatchHead, MatchProbability, Noise, SampledDistances
 
 
 class Rerank(StrEnum):
@@ -23,23 +22,32 @@ class Rerank(StrEnum):
     """By the distance of the means; the probability shown is that of the closed form."""
 
 
-def match_probabilities(
-    query: Gaussian, items: Gaussian, head: MatchHead, method: Rerank, noise: Noise
-) -> MatchProbability:
-    """Match probabilities [n] of one query and n items.
+class Separation(Protocol):
+    """How far items are from a query, once worked out for all heads that make match probabilities of it."""
+
+    @property
+    def items(self) -> Gaussian:
+        """The items [n, dim]."""
+        ...
+
+    def take(self, places: Any) -> Self:
+        """Of some of the items."""
+        ...
+
+    def match(self, head: MatchHead) -> MatchProbability:
+        """Values and standard errors [n]; the latter are zero unless sampled."""
+        ...
+
+
+def separation(query: Gaussian, items: Gaussian, method: Rerank, noise: Noise) -> Separation:
+    """How far n items are from one query.
 
     Args:
         query: Gaussian [dim].
         items: Gaussian [n, dim].
-        head: of the direction of search, calibrated or not.
         method: sampled, or in closed form otherwise.
         noise: used by the sampled method alone.
-
-    Returns:
-        values and standard errors [n]; the latter are zero unless sampled.
     """
     if method is Rerank.SAMPLED:
-        return sampled(query, items, head, noise)
-    blocks = [closed_form(query[None], items[start : start + BLOCK], head)[0] for start in range(0, len(items), BLOCK)]
-    value = torch.cat(blocks) if blocks else items.mean.new_zeros(0)
-    return MatchProbability(value, torch.zeros_like(value))
+        return SampledDistances.between(query, items, noise)
+    return DistanceMoments.between(query, items)

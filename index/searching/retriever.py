@@ -20,7 +20,7 @@ from index.ranking import Ranking, Rows
 from index.searching.contract import GalleryState, Searched
 from index.searching.no_match import Findings, NoMatch, Standing, no_match
 from index.searching.projection import Projection, project
-from index.searching.rerank import Rerank, match_probabilities
+from index.searching.rerank import Rerank, Separation, separation
 from index.searching.uncertainty import Uncertainty
 from models.calibration import Calibration, Direction
 from models.distances import squared_l2
@@ -168,9 +168,7 @@ class Retriever:
         rank = self._ranked_all if options.rerank is Rerank.EXHAUSTIVE else self._ranked_shortlist
         candidates, probabilities = rank(asked, modality, clock)
         answers = candidates.take(_order(candidates, options)[: options.top_k])
-        raw = answers.probability
-        if self._calibration is not None:
-            raw = self._probabilities(query, answers.gaussians, self._match, options)
+        raw = answers.probability if self._calibration is None else answers.separation.match(self._match)
         clock.lap("rerank")
         hits = _hits(asked.gallery, modality, answers, raw)
         clock.lap("items")
@@ -188,10 +186,11 @@ class Retriever:
         clock.lap("shortlist")
         gaussians = asked.gallery.gaussians(modality, rows)
         clock.lap("gather")
-        probability = self._probabilities(query, gaussians, self.head(asked.direction), options)
+        found = self._separation(query, gaussians, options)
+        probability = found.match(self.head(asked.direction))
         # The order of a shortlist may be of lifted means; what is shown and breaks ties is the distance of the means.
         near = Ranking(rows, squared_l2(query, gaussians).numpy())
-        return _Candidates(near, gaussians, probability), probability.value
+        return _Candidates(near, found, probability), probability.value
 
     def _ranked_all(self, asked: _Asked, modality: Modality, clock: _Clock) -> tuple[_Candidates, torch.Tensor]:
         """The most probable items of all that may answer, and the probabilities of these."""
@@ -200,13 +199,13 @@ class Retriever:
         near = most_probable(query, items, probabilities, asked.options.top_k, allowed)
         value = probabilities[near.rows if allowed is None else allowed.places(near.rows)]
         probability = MatchProbability(value, torch.zeros_like(value))
-        return _Candidates(near, items.take(near.rows), probability), probabilities
+        return _Candidates(
+            near, self._separation(query, items.take(near.rows), asked.options), probability
+        ), probabilities
 
-    def _probabilities(
-        self, query: Gaussian, items: Gaussian, head: MatchHead, options: SearchOptions
-    ) -> MatchProbability:
+    def _separation(self, query: Gaussian, items: Gaussian, options: SearchOptions) -> Separation:
         noise = self._draw_noise(query.dim, options.samples, options.seed)
-        return match_probabilities(query, items, head, options.rerank, noise)
+        return separation(query, items, options.rerank, noise)
 
     def _result(
         self,
@@ -241,17 +240,22 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """Items that may be answers, with their Gaussians and match probabilities."""
+    """Items that may be answers, how far they are from the query, and their match probabilities."""
 
     near: Ranking
-    gaussians: Gaussian
+    separation: Separation
     probability: MatchProbability
+
+    @property
+    def gaussians(self) -> Gaussian:
+        """Of the items, [n, dim]."""
+        return self.separation.items
 
     def take(self, places: Rows) -> _Candidates:
         """Those in some places, in that order."""
         value, error = self.probability.value[places], self.probability.standard_error[places]
         near = Ranking(self.near.rows[places], self.near.values[places])
-        return _Candidates(near, self.gaussians[places], MatchProbability(value, error))
+        return _Candidates(near, self.separation.take(places), MatchProbability(value, error))
 
 
 class _Clock:
