@@ -104,8 +104,9 @@ class Overlay:
         ordered = self.shelf.ordered_sigmas
         # In the type of the array: for a float64 numpy would convert all of it, each time.
         sought = sigmas.astype(ordered.dtype)
-        gone, came = (np.searchsorted(each, sought) for each in self._sigmas_changed)
-        return np.searchsorted(ordered, sought) - gone + came
+        gone, came = (each.searchsorted(sought) for each in self._sigmas_changed)
+        found: Rows = ordered.searchsorted(sought) - gone + came
+        return found
 
     @cached_property
     def by_sigma(self) -> Ranking:
