@@ -132,6 +132,7 @@ def serve(settings: Settings) -> None:
                 server_header=False,
                 # Nothing here depends on whom a proxy says that it asks for.
                 proxy_headers=False,
+                # uvicorn would put its line together before it is told that nobody wants it.
                 access_log=False,
                 timeout_keep_alive=settings.limits.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.limits.shutdown_seconds,

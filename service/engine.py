@@ -310,12 +310,15 @@ class Engine:
         direction = ASKS[encoded.modality]
         if options.shortlist is None:
             options = replace(options, shortlist=self.shortlist_size(ANSWERS[direction]))
-        through_all = options.rerank is Rerank.EXHAUSTIVE or options.filter is not None
-        run = self.workers.survey if through_all else self.workers.search
+        run = self.workers.survey if self._may_take_long(options) else self.workers.search
         with clock.time("search"):
             result = await run(self._retriever.search, encoded.gaussian, direction, options)
         clock.stages.update(result.stages)
         return Answer(encoded, result)
+
+    def _may_take_long(self, options: SearchOptions) -> bool:
+        through_all = options.rerank is Rerank.EXHAUSTIVE or options.filter is not None
+        return through_all or self.gallery.manifest.store is not None
 
     async def _encode(self, query: Query, clock: Clock) -> EncodedQuery:
         match query:

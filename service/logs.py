@@ -34,13 +34,14 @@ class JsonLines(logging.Formatter):
 
 
 def configuration() -> dict[str, Any]:
-    """For `logging.config.dictConfig`: all loggers in JSON on stderr."""
+    """For `logging.config.dictConfig`: all loggers in JSON on stderr, but for uvicorn's own lines of requests."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonLines}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
         "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {"uvicorn.access": {"level": "WARNING"}},
     }
 
 

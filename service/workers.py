@@ -20,7 +20,7 @@ from service.settings import Settings
 T = TypeVar("T")
 
 # Decoding a large picture takes seconds and 200 MB: never more than this many at once.
-_DECODERS = 2
+_DECODERS, _SURVEYORS = 2, 2
 _NICE = 10
 
 
@@ -44,7 +44,7 @@ class Workers:
         alone = partial(numbers.pin, 1)
         self._decoding = ThreadPoolExecutor(_DECODERS, "decoder", alone)
         self._searching = ThreadPoolExecutor(1, "searcher", alone)
-        self._surveying = ThreadPoolExecutor(1, "surveyor", alone)
+        self._surveying = ThreadPoolExecutor(_SURVEYORS, "surveyor", alone)
         # One at a time, so that two swaps do not take the memory of four galleries, nor two compactions.
         self._opening = ThreadPoolExecutor(1, "opener", self._pin)
         self._compacting = ThreadPoolExecutor(1, "compactor", self._step_back)
@@ -63,7 +63,9 @@ class Workers:
         return await self._until_given_up(self._searching, function, *arguments)
 
     async def survey(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run what may go through all of a gallery, beside the searches that do not; it ends likewise."""
+        """Run what may go through all of a gallery, or waits for another server, beside the searches that do not; it
+        ends likewise.
+        """
         return await self._until_given_up(self._surveying, function, *arguments)
 
     async def open(self, function: Callable[..., T], *arguments: object) -> T:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from index.giving_up import GivenUpError, go_on
 from index.items import Modality
+from index.searching.retriever import SearchOptions
 from models.gaussian import Gaussian
 from service.app import create_app
 from service.engine import Engine
@@ -117,6 +118,53 @@ def test_a_late_search_ends(settings: Settings, monkeypatch: pytest.MonkeyPatch)
             assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 504
             assert ended.wait(5)
         assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+
+
+@pytest.mark.parametrize("through_all", [{"rerank": "exhaustive"}, {"filter": {"id": {"gte": "a"}}}])
+def test_what_goes_through_a_gallery_holds_up_no_other(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, through_all: dict[str, Any]
+) -> None:
+    """A search of a shortlist is answered while one that may look at every item goes on."""
+    app = create_app(settings)
+    engine, begun, release = app.state.service.engine, Event(), Event()
+    search = engine._retriever.search
+
+    def slow(query: Gaussian, direction: Any, options: SearchOptions) -> Any:
+        if options.top_k == 3:
+            begun.set()
+            release.wait(20)
+        return search(query, direction, options)
+
+    with TestClient(app) as client, ThreadPoolExecutor(1) as threads:
+        until(lambda: app.state.service.ready)
+        monkeypatch.setattr(engine._retriever, "search", slow)
+        long = threads.submit(client.post, "/search/text-to-image", json={"text": "a", "top_k": 3, **through_all})
+        assert begun.wait(10)
+        assert client.post("/search/text-to-image", json={"text": "a"}).status_code == 200
+        assert not long.done()
+        release.set()
+        assert long.result().status_code == 200
+
+
+def test_searches_go_one_after_the_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of shortlists: two at once would take the interpreter from each other."""
+    app = create_app(settings)
+    engine, inside, most = app.state.service.engine, Semaphore(1), []
+    search = engine._retriever.search
+
+    def counted(*asked: Any) -> Any:
+        most.append(inside.acquire(blocking=False))
+        time.sleep(0.01)
+        found = search(*asked)
+        inside.release()
+        return found
+
+    with TestClient(app) as client, ThreadPoolExecutor(6) as threads:
+        until(lambda: app.state.service.ready)
+        monkeypatch.setattr(engine._retriever, "search", counted)
+        asked = [threads.submit(client.post, "/search/text-to-image", json={"text": "a"}) for _ in range(6)]
+        assert all(each.result().status_code == 200 for each in asked)
+    assert most == [True] * 6
 
 
 def test_a_client_that_has_gone_is_not_computed_for(settings: Settings) -> None:

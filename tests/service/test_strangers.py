@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from select import select
@@ -24,7 +24,7 @@ from test_service_load import busy, limited, until
 
 from index.items import Modality
 from service.app import create_app, door_of
-from service.connections import Door, connection, is_whole_query
+from service.connections import Door, _Together, connection, is_whole_query
 from service.patience import Patience
 from service.settings import Limits, Settings
 
@@ -213,6 +213,75 @@ def test_a_refused_body_is_not_read() -> None:
     with running(config) as (_, port), socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(asking("/", b"half", length=1_000))
         assert until_closed(client).startswith(b"HTTP/1.1 413")
+
+
+@contextmanager
+def answering(pieces: Callable[[Any], Awaitable[None]]) -> Iterator[socket.socket]:
+    """A client that has asked a server which sends the head of 200,000 bytes, and then what `pieces` sends."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"200000")]})
+        await pieces(send)
+
+    made = connection(Limits(), Door(lambda: False, lambda: None))
+    config = uvicorn.Config(answer, http=made, lifespan="off", log_config=None)
+    with running(config) as (_, port), socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        yield client
+
+
+def test_a_head_does_not_wait_for_its_body() -> None:
+    """Sent together where they are there together, they go apart where the body takes its time."""
+    there = threading.Event()
+
+    async def late(send: Any) -> None:
+        await asyncio.to_thread(there.wait, 10)
+        await send({"type": "http.response.body", "body": b"a" * 200_000})
+
+    with answering(late) as client:
+        client.settimeout(10)
+        assert client.recv(1 << 16).endswith(b"\r\n\r\n")
+        there.set()
+        assert until_closed(client) == b"a" * 200_000
+
+
+def test_a_body_in_pieces_arrives_whole() -> None:
+    """Small pieces, a large one and small ones again come in their order."""
+    body = [b"a" * 10, b"b" * 99_990, b"c" * 40_000, b"d" * 40_000, b"e" * 20_000]
+
+    async def pieces(send: Any) -> None:
+        for place, piece in enumerate(body):
+            await send({"type": "http.response.body", "body": piece, "more_body": place < len(body) - 1})
+
+    with answering(pieces) as client:
+        said = until_closed(client)
+    assert said.partition(b"\r\n\r\n")[2] == b"".join(body)
+
+
+def test_head_and_body_go_as_one() -> None:
+    """What is written before an answer is whole is given to the transport once, when it is, and before anything else
+    has its turn.
+    """
+    written: list[bytes] = []
+
+    class Transport(asyncio.Transport):
+        def write(self, data: Any) -> None:
+            written.append(bytes(data))
+
+    async def write() -> None:
+        together = _Together(Transport(), asyncio.get_running_loop())
+        together.write(b"head ")
+        together.write(b"body")
+        assert not written
+        together.send()
+        assert written == [b"head body"]
+        together.write(b"alone")
+        await asyncio.sleep(0)
+        assert written == [b"head body", b"alone"]
+        await asyncio.sleep(0)
+        assert len(written) == 2
+
+    asyncio.run(write())
 
 
 @pytest.mark.parametrize(
