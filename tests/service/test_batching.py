@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Event, Semaphore
+from threading import Condition, Event, Semaphore
 
 import pytest
 import torch
 
 from index.items import Modality
 from models.gaussian import Gaussian
+from service import encoding
 from service.batching import EncodingWorker, Lane
+from service.galleries import Galleries
+from service.settings import Settings
 
 TEXT, IMAGE = Modality.TEXT, Modality.IMAGE
 FIRST = 0
@@ -123,6 +127,7 @@ class Gates:
     shares: dict[int, int] = field(default_factory=dict)
     begun: Semaphore = field(default_factory=lambda: Semaphore(0))
     gates: dict[int, Event] = field(default_factory=lambda: {number: Event() for number in range(9)})
+    held_back: Condition = field(default_factory=Condition)
 
     def encode(self, given: Sequence[int], threads: int) -> Gaussian:
         """Means [n, 1]."""
@@ -139,6 +144,7 @@ class Gates:
         """What submits a picture; all gates are open at the end."""
         lanes = {IMAGE: Lane(self.encode, 1, side_by_side), TEXT: Lane(self.encode, 1)}
         worker = EncodingWorker(lanes, threads, prepare=lambda: None)
+        self.held_back = worker._changed
         yield lambda number, kind=IMAGE: worker.submit(kind, number)
         for gate in self.gates.values():
             gate.set()
@@ -162,6 +168,18 @@ def test_a_lone_input_gets_all_threads_and_company_shares_them() -> None:
         made.gates[0].set()
         made.wait()
     assert [made.shares[number] for number in range(5)] == [4, 2, 1, 1, 1]
+
+
+def test_what_waits_counts_as_company() -> None:
+    """Of two that come at once each gets half of the threads, though the first begins before the other."""
+    made = Gates()
+    with made.worker(threads=4, side_by_side=4) as submit:
+        with made.held_back:
+            submit(0)
+            submit(1)
+        made.wait()
+        made.wait()
+    assert made.shares == {0: 2, 1: 2}
 
 
 def test_turns_go_on_side_by_side() -> None:
@@ -204,3 +222,26 @@ def test_texts_are_encoded_one_batch_at_a_time() -> None:
         made.gates[0].set()
         made.gates[1].set()
         assert [float(text.result(10).mean) for text in texts] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("alone_ms", "independent", "side_by_side", "batch"),
+    [(100.0, True, 2, 4), (1.0, True, 1, 4), (100.0, False, 1, 1)],
+)
+def test_large_pictures_are_encoded_side_by_side(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    alone_ms: float,
+    independent: bool,
+    side_by_side: int,
+    batch: int,
+) -> None:
+    """A batch for each thread where one takes long; one at a time where it does not, or where the others would show."""
+    monkeypatch.setattr(encoding, "milliseconds", lambda work: alone_ms)
+    monkeypatch.setattr(encoding, "is_independent", lambda ways, inputs: independent)
+    galleries = Galleries.open(settings.model_copy(update={"threads": 2}))
+    worker = galleries.default.engine.worker
+    assert worker._lanes[IMAGE].side_by_side == side_by_side == len(worker._threads)
+    assert worker._lanes[TEXT].side_by_side == 1
+    assert worker.batches[IMAGE] == batch
+    asyncio.run(galleries.close())

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from weakref import ref
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
+from service import app
 from service.garbage import NEW_OBJECTS, settle
+from service.settings import Settings
 
 
 class Link:
@@ -25,6 +29,23 @@ def settled() -> Iterator[Link]:
     yield before
     gc.unfreeze()
     gc.set_threshold(*thresholds)
+
+
+def test_a_server_settles_when_all_is_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the galleries have been opened, and before anybody is answered."""
+    done: list[str] = []
+    create = app.create_app
+
+    def created(given: Settings) -> FastAPI:
+        made = create(given)
+        done.append("loaded")
+        return made
+
+    monkeypatch.setattr(app, "create_app", created)
+    monkeypatch.setattr(app, "settle", lambda: done.append("settled"))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: done.append("answers"))
+    app.serve(settings.model_copy(update={"port": 0}))
+    assert done == ["loaded", "settled", "answers"]
 
 
 def test_what_was_there_is_left_alone(settled: Link) -> None:

@@ -208,8 +208,8 @@ def test_a_refused_body_is_not_read() -> None:
         await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
 
-    made = connection(Limits(), Door(lambda: False, lambda: None))
-    config = uvicorn.Config(refuse, http=made, lifespan="off", log_config=None)
+    made = connection(Limits(head_seconds=60), Door(lambda: False, lambda: None))
+    config = uvicorn.Config(refuse, http=made, lifespan="off", log_config=None, timeout_keep_alive=60)
     with running(config) as (_, port), socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(asking("/", b"half", length=1_000))
         assert until_closed(client).startswith(b"HTTP/1.1 413")
@@ -280,8 +280,30 @@ def test_head_and_body_go_as_one() -> None:
         assert written == [b"head body", b"alone"]
         await asyncio.sleep(0)
         assert len(written) == 2
+        together.write(b"a" * 100_000)
+        assert len(written) == 3
 
     asyncio.run(write())
+
+
+def test_an_answer_does_not_wait_for_what_is_done_after_it() -> None:
+    """It has been given to the transport by the time that the application goes on, to its log for example."""
+    unsent: list[bytes] = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"body"})
+        [one] = servers[0].server_state.connections
+        unsent.extend(one._together._pieces)  # type: ignore[union-attr]
+
+    made = connection(Limits(), Door(lambda: False, lambda: None))
+    servers: list[uvicorn.Server] = []
+    with running(uvicorn.Config(answer, http=made, lifespan="off", log_config=None)) as (server, port):
+        servers.append(server)
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            assert until_closed(client).endswith(b"body")
+    assert unsent == []
 
 
 @pytest.mark.parametrize(
@@ -368,6 +390,8 @@ def test_queries_are_turned_away_at_the_door() -> None:
             assert b"application/problem+json" in said
         assert answer(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 200")
         assert answer(asking()[:20], asking()[20:]).startswith(b"HTTP/1.1 200")
+        # What looks like a whole query, and is the rest of a head.
+        assert answer(b"GET / HTTP/1.1\r\nX-A: ", asking()).startswith(b"HTTP/1.1 200")
         full.clear()
         assert answer(asking()).startswith(b"HTTP/1.1 200")
     assert len(refused) == 2
