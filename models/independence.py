@@ -5,8 +5,9 @@ on x86 this was found in four places, and each has a way around it that costs li
 
 - *Convolutions.* One small picture goes to torch's own kernel, several go to oneDNN's. Here all go to oneDNN, whose
   rows are alike in batches of 1 to 64 (and for one picture it is the faster one, too).
-- *Matrix products.* MKL has one kernel for one row, one for two or three, and one for four and more. Here a picture's
-  feature map passes the heads on its own, and texts are never fewer than `LEAST_ROWS`: missing rows are repeated.
+- *Matrix products.* MKL has one kernel for one row, one for two or three, and one for four and more, and shares rows
+  out among threads. Here a picture's feature map passes the heads on its own, texts are never fewer than `LEAST_ROWS`
+  (missing rows are repeated), and one thread computes both: of five rows one of two threads gets fewer again.
 - *Softmax.* It sums 16 positions at a time, so the length to which a text is padded shows. Here a text is padded by its
   own length alone.
 - *The logistic function.* It takes many numbers at a time and the last few of a tensor one by one, by another formula.
@@ -18,7 +19,8 @@ starts. Devices other than the CPU compute as torch does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -32,6 +34,9 @@ LEAST_ROWS: Final = 4
 """Rows of a matrix product from which on MKL's kernel is the same."""
 # A text is padded to a multiple of this: texts of like length share a batch, and are not padded far.
 _LENGTHS: Final = 4
+# Pixels of the pictures that a network takes at once, four of 224 × 224: what it makes of more needs memory that the
+# system hands out anew at every layer.
+_PIXELS: Final = 4 * 224 * 224
 
 
 def encode_pixels(
@@ -47,9 +52,15 @@ def encode_pixels(
     if pixels.device.type != "cpu" or not len(pixels):
         return heads(features(pixels).float()).gaussian
     with _Independent():
-        maps = features(pixels).float()
-    # Cloned, because a kernel may look at how its memory is aligned.
-    return concatenate([heads(maps[row : row + 1].clone()).gaussian for row in range(len(maps))])
+        maps = torch.cat([features(part).float() for part in torch.split(pixels, _at_once(pixels))])
+    with _one_thread():
+        # Cloned, because a kernel may look at how its memory is aligned.
+        return concatenate([heads(maps[row : row + 1].clone()).gaussian for row in range(len(maps))])
+
+
+def _at_once(pixels: Tensor) -> int:
+    """How many pictures a network takes at once."""
+    return max(1, _PIXELS // pixels[0, 0].numel())
 
 
 def encode_tokens(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, lengths: Tensor) -> Gaussian:
@@ -64,7 +75,8 @@ def encode_tokens(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, le
         return network(ids, lengths).gaussian
     padded = (lengths + _LENGTHS - 1) // _LENGTHS * _LENGTHS
     groups = [(length, (padded == length).nonzero()[:, 0]) for length in sorted(set(padded.tolist()))]
-    parts = [_encode_alike(network, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
+    with _one_thread():
+        parts = [_encode_alike(network, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
     order = torch.cat([rows for _, rows in groups]).argsort()
     return concatenate(parts)[order]
 
@@ -94,6 +106,17 @@ def _encode_alike(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, le
     with _Independent():
         gaussian = network(ids[rows], lengths[rows]).gaussian
     return gaussian[: len(ids)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch keeps the number for the thread that calls it, and changes it in no time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _resized(ids: Tensor, length: int) -> Tensor:

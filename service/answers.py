@@ -369,7 +369,7 @@ class Info(BaseModel):
     gallery: GalleryInfo
     galleries: dict[str, ServedInfo] = Field(description="All galleries of this server, by name.")
     runtimes: dict[Network, RuntimeInfo] = Field(description="What computes the model's networks.")
-    threads: int = Field(description="Threads that encode a picture; texts and searches take one each.")
+    threads: int = Field(description="Threads that encode pictures; texts and searches take one each.")
     thread_pools: dict[str, int] = Field(description="The same, as each library tells it.")
     batches: dict[Modality, int] = Field(
         description="Inputs that are encoded at once; 1 where a batch would change the bits of an answer."

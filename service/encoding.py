@@ -130,9 +130,8 @@ def _probes(encoder: Encoder, limits: Limits) -> tuple[Sequence[Sequence[int]], 
 
 
 def _encode_texts(encoder: Encoder, ids: Sequence[Sequence[int]], threads: int) -> Gaussian:
-    # A text is so little work that sharing it out takes longer than it does, however many threads there are.
+    # Torch's network takes one thread by itself: sharing a text out takes longer than the text.
     del threads
-    torch.set_num_threads(1)
     return encoder.encode_tokens(*batch(ids))
 
 

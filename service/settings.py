@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     threads: int = Field(
-        default_factory=available, ge=1, description="Threads that encode a picture; texts and searches take one each."
+        default_factory=available, ge=1, description="Threads that encode pictures; texts and searches take one each."
     )
     runtime: Literal["auto"] | Runtime = Field(
         default="auto", description="What computes the model's networks; auto is the fastest that agrees with torch."

@@ -28,7 +28,7 @@ def serve(
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen on any address without keys.")] = False,
     writable: Annotated[bool, typer.Option("--writable", help="Let requests add, replace and remove items.")] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that encode a picture. [default: all processors]")
+        int | None, typer.Option(min=1, help="Threads that encode pictures. [default: all processors]")
     ] = None,
 ) -> None:
     """Serve galleries over HTTP. More settings are environment variables named PENUMBRA_…; /info lists the limits."""

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import independence
 from models.embedding import EmbeddingConfig
 from models.encoders import Encoder, EncoderConfig
 from models.gaussian import Gaussian
@@ -74,16 +75,41 @@ def test_a_text_is_the_same_in_every_batch(encoder: Encoder) -> None:
         assert all(same(together[place : place + 1], alone[row]) for place, row in enumerate(rows))
 
 
+def test_a_few_pictures_at_once_change_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network takes so many pixels at once and no more; the bits are those of all together, in their order."""
+    pixels, taken = pictures(encoder, 7), []
+    together = encoder.encode_pixels(pixels)
+    features = encoder.image.cnn.forward
+    monkeypatch.setattr(independence, "_PIXELS", 3 * pixels[0, 0].numel())
+    monkeypatch.setattr(encoder.image.cnn, "forward", lambda part: taken.append(len(part)) or features(part))
+    assert same(encoder.encode_pixels(pixels), together)
+    assert taken == [3, 3, 1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_texts_of_one_length_are_alike_on_any_number_of_threads(encoder: Encoder, count: int) -> None:
+    """However rows would be shared out: of five, one thread of two would get fewer than MKL's kernel for many takes."""
+    before, (ids, lengths) = torch.get_num_threads(), texts([3] * 13)
+    torch.set_num_threads(1)
+    alone = [encoder.encode_tokens(ids[n : n + 1], lengths[n : n + 1]) for n in range(13)]
+    torch.set_num_threads(count)
+    for size in range(1, 14):
+        together = encoder.encode_tokens(ids[:size].flip(0), lengths[:size].flip(0))
+        assert all(same(together[size - 1 - row : size - row], alone[row]) for row in range(size))
+    assert torch.get_num_threads() == count
+    torch.set_num_threads(before)
+
+
 def test_threads_change_nothing(encoder: Encoder) -> None:
-    """One thread and two give the same bits, for a lone input and for a batch."""
+    """One thread, two, three and five give the same bits, for a lone input and for a batch."""
     before, pixels, (ids, lengths) = torch.get_num_threads(), pictures(encoder, 5), texts([2, 9, 9, 17, 30])
     found = []
-    for count in (1, 2):
+    for count in (1, 2, 3, 5):
         torch.set_num_threads(count)
         found.append([encoder.encode_pixels(pixels[:n]) for n in (1, 5)])
         found[-1] += [encoder.encode_tokens(ids[:n], lengths[:n]) for n in (1, 5)]
     torch.set_num_threads(before)
-    assert all(map(same, *found))
+    assert all(all(map(same, found[0], others)) for others in found[1:])
 
 
 def test_the_values_are_those_of_the_networks(encoder: Encoder) -> None:
