@@ -226,7 +226,7 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
         it comes from the spread of the row means and of the column means (Hoeffding, 1948).
     """
     if head.means_alone:
-        return _exactly(head.of_distance(distance_of_means(query[None], items))[0])
+        return _of_means(query, items, head)
     return SampledDistances.between(query, items, noise).match(head)
 
 
@@ -258,10 +258,15 @@ class SampledDistances:
     def match(self, head: MatchHead) -> MatchProbability:
         """As `sampled` gives them."""
         if head.means_alone:
-            return _exactly(head.of_distance(distance_of_means(self.query[None], self.items))[0])
+            return _of_means(self.query, self.items, head)
         offset = head.offset(self.query[None], self.items)[0]
         table = torch.sigmoid(offset[:, None, None] - head.scale_of(self.query) * self.table)
         return head.mapped(MatchProbability(table.mean((-1, -2)), _u_statistic_error(table)))
+
+
+def _of_means(query: Gaussian, items: Gaussian, head: MatchHead) -> MatchProbability:
+    """Of one query and n items, where nothing is to be sampled."""
+    return _exactly(head.of_distance(distance_of_means(query[None], items))[0])
 
 
 def _exactly(value: Tensor) -> MatchProbability:
@@ -356,7 +361,7 @@ class DistanceMoments:
     def match(self, head: MatchHead) -> MatchProbability:
         """As `closed_form` gives them; there is no standard error."""
         if head.means_alone:
-            return _exactly(head.of_distance(distance_of_means(self.query[None], self.items))[0])
+            return _of_means(self.query, self.items, head)
         return _exactly(_of_moments(self.query[None], self.items, head, self.mean, self.variance)[0])
 
 

@@ -199,9 +199,8 @@ class Retriever:
         near = most_probable(query, items, probabilities, asked.options.top_k, allowed)
         value = probabilities[near.rows if allowed is None else allowed.places(near.rows)]
         probability = MatchProbability(value, torch.zeros_like(value))
-        return _Candidates(
-            near, self._separation(query, items.take(near.rows), asked.options), probability
-        ), probabilities
+        found = self._separation(query, items.take(near.rows), asked.options)
+        return _Candidates(near, found, probability), probabilities
 
     def _separation(self, query: Gaussian, items: Gaussian, options: SearchOptions) -> Separation:
         noise = self._draw_noise(query.dim, options.samples, options.seed)
