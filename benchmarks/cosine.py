@@ -1,4 +1,6 @@
-"""The same means searched by cosine alone, by libraries that know nothing else, at equal recall of their neighbours."""
+"""The same means searched by cosine alone, by libraries that know nothing else, at equal recall of their neighbours; and
+by a gallery that is asked for as many.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import faiss
@@ -14,8 +18,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.synthetic import Collection
+from benchmarks.synthetic import HEAD, Collection, write_gallery
 from evaluation.machine import percentiles
+from index.items import Modality
+from index.local.gallery import Gallery
+from index.searching.rerank import Rerank
+from index.searching.retriever import Retriever, SearchOptions
+from models.calibration import Direction
+from models.gaussian import concatenate
 from models.runtimes.timing import milliseconds
 
 # Its stubs are older than it is.
@@ -46,6 +56,7 @@ def compare(collection: Collection, threads: int, recall: float = 0.99) -> dict[
     queries = np.concatenate([shard.gaussians.mean.numpy() for shard in collection.asking()])[:220]
     exact = _exact(means, queries)
     figures = {engine.name: _measured(engine, queries, exact, recall) for engine in _engines(means, threads)}
+    figures["Penumbra: ten, with probabilities"] = _ours(collection, exact)
     missing = [name for name in ("hnswlib", "usearch") if find_spec(name) is None]
     return {"count": len(means), "dim": means.shape[1], "threads": threads, "libraries": figures, "missing": missing}
 
@@ -73,6 +84,23 @@ def _measured(engine: Engine, queries: Floats, exact: npt.NDArray[Any], recall: 
             break
     times = [milliseconds(partial(_nearest, engine, query, effort)) for query in queries][WARM_UP:]
     return {"build_seconds": engine.build_seconds, "effort": effort, "recall": reached, "ms": percentiles(times)}
+
+
+def _ours(collection: Collection, exact: npt.NDArray[Any]) -> dict[str, Any]:
+    """A gallery asked for the ten nearest alone, each with its probability in closed form, item and uncertainty."""
+    options = SearchOptions(top_k=TOP, shortlist=TOP, rerank=Rerank.NONE)
+    asking = concatenate([shard.gaussians for shard in collection.asking()])[: len(exact)]
+    with TemporaryDirectory() as scratch:
+        seconds = (
+            milliseconds(lambda: write_gallery(Path(scratch) / "gallery", collection, "hnsw", None, "mean")) / 1000
+        )
+        with Gallery.open(Path(scratch) / "gallery") as gallery:
+            search = partial(Retriever(gallery, HEAD).search, direction=Direction.TEXT_TO_IMAGE, options=options)
+            found = [{hit.row for hit in search(query).hits} for query in asking]
+            times = [milliseconds(partial(search, query)) for query in asking][WARM_UP:]
+            effort = gallery.manifest.shortlists[Modality.IMAGE].effort.reach
+    reached = float(np.mean([len(f & set(e.tolist())) / TOP for f, e in zip(found, exact, strict=True)]))
+    return {"build_seconds": seconds, "effort": effort, "recall": reached, "ms": percentiles(times)}
 
 
 def _nearest(engine: Engine, query: Floats, effort: int) -> npt.NDArray[Any]:

@@ -19,7 +19,7 @@ from index.files.manifest import Manifest, Parameters
 from index.files.shards import Shard
 from index.gaussians.storage import Storage
 from index.items import Modality
-from index.shortlists.choice import MEASURED, Wanted, choose
+from index.shortlists.choice import AUTO, MEASURED, Wanted, choose
 from models.artifact import staged
 from models.gaussian import Gaussian
 from models.match import MatchHead, TraceTerm
@@ -106,9 +106,11 @@ class _Entries(Sequence[Entry]):
         return Entry(f"item-{place}", Path("none"), captions, meta={"number": place})
 
 
-def write_gallery(directory: Path, collection: Collection, kind: str, storage: Storage | None) -> Manifest:
+def write_gallery(
+    directory: Path, collection: Collection, kind: str, storage: Storage | None, over: str = AUTO
+) -> Manifest:
     """Write a collection as a gallery: its items as images without pictures, its queries as captions."""
-    wanted, dim = Wanted(kind), collection.dim
+    wanted, dim = Wanted(kind, over), collection.dim
     kinds = {
         **choose(wanted, {Modality.IMAGE: collection.count}, dim),
         **choose(MEASURED, {Modality.TEXT: collection.queries}, dim),
