@@ -1,5 +1,6 @@
-"""The same means searched by cosine alone, by libraries that know nothing else, at equal recall of their neighbours; and
-by a gallery that is asked for as many.
+"""The same means searched by cosine alone, by libraries that know nothing else, at equal recall of their neighbours.
+
+And by a gallery that is asked for as many, which gives each a probability.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def compare(collection: Collection, threads: int, recall: float = 0.99) -> dict[
     queries = np.concatenate([shard.gaussians.mean.numpy() for shard in collection.asking()])[:220]
     exact = _exact(means, queries)
     figures = {engine.name: _measured(engine, queries, exact, recall) for engine in _engines(means, threads)}
-    figures["Penumbra: ten, with probabilities"] = _ours(collection, exact)
+    figures["Penumbra, ten"] = _ours(collection, exact)
     missing = [name for name in ("hnswlib", "usearch") if find_spec(name) is None]
     return {"count": len(means), "dim": means.shape[1], "threads": threads, "libraries": figures, "missing": missing}
 
