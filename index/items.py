@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -204,6 +205,10 @@ class _Written(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._read)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        """A plain dictionary, so that `dataclasses.asdict` gives of an item what `json.dumps` takes."""
+        return deepcopy(self._read, memo)
 
 
 def _item(identifier: str, modality: str, text: str | None, image_id: str | None, label: str | None, meta: str) -> Item:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,8 @@ def test_what_was_written_is_read(items: list[Item]) -> None:
             asked = [*reversed(range(len(kept))), *range(len(kept))]
             assert store.items(modality, asked) == tuple(kept[row] for row in asked)
             assert store.count(modality) == len(kept)
+            read = store.items(modality, range(len(kept)))
+            assert json.loads(json.dumps([asdict(item) for item in read])) == [asdict(item) for item in kept]
         assert [store.find(item.id) for _, item in numbered] == [(item.modality, row) for row, item in numbered]
         store.close()
 
