@@ -5,7 +5,7 @@ And by a gallery that is asked for as many, which gives each a probability.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -78,9 +78,7 @@ def _measured(engine: Engine, queries: Floats, exact: npt.NDArray[Any], recall: 
     """With the least effort that reaches the recall, or the greatest that there is."""
     for effort in EFFORTS:
         found = [_nearest(engine, query, effort) for query in queries]
-        reached = float(
-            np.mean([len(set(f.tolist()) & set(e.tolist())) / TOP for f, e in zip(found, exact, strict=True)])
-        )
+        reached = _recall(found, exact)
         if reached >= recall:
             break
     times = [milliseconds(partial(_nearest, engine, query, effort)) for query in queries][WARM_UP:]
@@ -92,16 +90,19 @@ def _ours(collection: Collection, exact: npt.NDArray[Any]) -> dict[str, Any]:
     options = SearchOptions(top_k=TOP, shortlist=TOP, rerank=Rerank.NONE)
     asking = concatenate([shard.gaussians for shard in collection.asking()])[: len(exact)]
     with TemporaryDirectory() as scratch:
-        seconds = (
-            milliseconds(lambda: write_gallery(Path(scratch) / "gallery", collection, "hnsw", None, "mean")) / 1000
-        )
-        with Gallery.open(Path(scratch) / "gallery") as gallery:
+        folder = Path(scratch) / "gallery"
+        seconds = milliseconds(lambda: write_gallery(folder, collection, "hnsw", None, over="mean")) / 1000
+        with Gallery.open(folder) as gallery:
             search = partial(Retriever(gallery, HEAD).search, direction=Direction.TEXT_TO_IMAGE, options=options)
-            found = [{hit.row for hit in search(query).hits} for query in asking]
+            found = [np.array([hit.row for hit in search(query).hits]) for query in asking]
             times = [milliseconds(partial(search, query)) for query in asking][WARM_UP:]
             effort = gallery.manifest.shortlists[Modality.IMAGE].effort.reach
-    reached = float(np.mean([len(f & set(e.tolist())) / TOP for f, e in zip(found, exact, strict=True)]))
-    return {"build_seconds": seconds, "effort": effort, "recall": reached, "ms": percentiles(times)}
+    return {"build_seconds": seconds, "effort": effort, "recall": _recall(found, exact), "ms": percentiles(times)}
+
+
+def _recall(found: Sequence[npt.NDArray[Any]], exact: npt.NDArray[Any]) -> float:
+    """The share of the exact ten that was found."""
+    return float(np.mean([len(set(f.tolist()) & set(e.tolist())) / TOP for f, e in zip(found, exact, strict=True)]))
 
 
 def _nearest(engine: Engine, query: Floats, effort: int) -> npt.NDArray[Any]:

@@ -2,9 +2,8 @@
 
 Each round measures, one after the other, the encoder alone at every batch size (one batch on all processors, and one on
 each), encode and search in this process, and the server under 1, 8 and 64 clients; figures are medians of the rounds,
-ratios are taken within a round. The server is
-a process of its own, idle while this one measures. The clients are a third process; they share the machine, so the
-processor time that they and the server take is told beside.
+ratios are taken within a round. The server is a process of its own, idle while this one measures. The clients are a
+third process; they share the machine, so the processor time that they and the server take is told beside.
 """
 
 from __future__ import annotations

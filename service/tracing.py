@@ -45,7 +45,7 @@ def collector(endpoint: str | None) -> Tracer:
 def request_span(tracer: Tracer, scope: Scope, request_id: str) -> Iterator[dict[str, str | int]]:
     """The span of a request, part of its caller's trace (W3C traceparent); what is put into the value is told by it."""
     found: dict[str, str | int] = {"http.request.method": scope["method"], "penumbra.request_id": request_id}
-    if tracer is NOTHING:
+    if tracer is NOTHING:  # Every request comes here, and reading its headers for a trace is work for nothing then.
         yield found
         return
     parent = extract(dict(Headers(scope=scope)))
