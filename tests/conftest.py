@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,23 @@ from milvus_server import MilvusServer, running
 # Tests do not measure time: a busy machine must not turn them red.
 settings.register_profile("penumbra", deadline=None)
 settings.load_profile("penumbra")
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """A test that leaves the process other than it was fails itself, instead of another one in another order."""
+
+    def state() -> dict[str, object]:
+        return {
+            "level of the log": logging.getLogger().level,
+            "thresholds of the collector": gc.get_threshold(),
+            "objects it leaves alone": gc.get_freeze_count() > 0,
+            "switch interval": sys.getswitchinterval(),
+        }
+
+    before = state()
+    yield
+    assert state() == before
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from weakref import ref
 
@@ -33,6 +34,9 @@ def settled() -> Iterator[Link]:
 
 def test_a_server_settles_when_all_is_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the galleries have been opened, and before anybody is answered."""
+    # What a server sets for its process is not for the tests that come after this one.
+    monkeypatch.setattr(uvicorn.Config, "configure_logging", lambda _: None)
+    monkeypatch.setattr(sys, "setswitchinterval", lambda _: None)
     done: list[str] = []
     create = app.create_app
 
