@@ -1,8 +1,10 @@
 """The encoder's threads: each takes what waits of one kind as one batch, and they go from kind to kind.
 
-A lone input never waits for company: a turn takes what is there, and all processors where nothing else waits. Under
-load batches of large pictures are encoded side by side with a processor each, because threads that share a batch wait
-for each other at every layer, and long where something else has a processor.
+A lone input never waits for company: a turn takes what is there, and all processors where nothing else waits. Nor does
+anybody wait longer for an answer because of others: only while the searcher has more before it than waits here do texts
+gather, which are cheap together (32 take what five take one by one), for a text that was encoded now would wait there.
+Under load batches of large pictures are encoded side by side with a processor each, because threads that share a batch
+wait for each other at every layer, and long where something else has a processor.
 
 An answer does not depend on who was there, because the encoders give a row of a batch the bits that it has alone, on
 any number of threads (`models/independence.py`, docs/adr/0014); where they do not, a turn has one input only and there
@@ -21,6 +23,7 @@ from typing import Any
 
 from index.items import Modality
 from models.gaussian import Gaussian
+from service.backlog import Backlog
 
 Encode = Callable[[Sequence[Any], int], Gaussian]
 """Inputs of one kind, and how many threads may compute -> Gaussian [n, dim]."""
@@ -28,9 +31,16 @@ Encode = Callable[[Sequence[Any], int], Gaussian]
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One input that waits to be encoded; its Gaussian is [1, dim]."""
+    """One input that waits to be encoded; its Gaussian is [1, dim].
+
+    Args:
+        input: what is encoded.
+        after: how many searches had been asked for when it came.
+        future: of its Gaussian.
+    """
 
     input: Any
+    after: int
     future: Future[Gaussian] = field(default_factory=Future)
 
 
@@ -42,12 +52,26 @@ class Lane:
         encode: encodes them.
         batch: the most that are encoded at once.
         side_by_side: the most batches of this kind at once.
+        gathers: whether a batch takes little longer than one input.
     """
 
     encode: Encode
     batch: int
     side_by_side: int = 1
+    gathers: bool = False
     jobs: deque[Job] = field(default_factory=deque)
+
+    def is_due(self, searches: Backlog) -> bool:
+        """Whether something waits that would be answered later if it waited on.
+
+        Where inputs gather, those who wait are encoded when the searches that were asked for before the first of them
+        have ended, or are as few as they: these will take at least as long as the batch.
+        """
+        if not self.jobs:
+            return False
+        if not self.gathers or len(self.jobs) >= min(self.batch, searches.length):
+            return True
+        return searches.ended >= self.jobs[0].after
 
     def take(self) -> list[Job]:
         """The first of them, without those whose caller has given up."""
@@ -90,15 +114,19 @@ class EncodingWorker:
         lanes: one for each kind of input.
         threads: that compute, all turns together.
         prepare: run first in each thread (it pins numbers of threads).
+        searches: of what is encoded; `look_again` is to be called when one of them ends.
 
     `on_batch` is told the kind and the size of each batch, in the thread that takes it.
     """
 
-    def __init__(self, lanes: Mapping[Modality, Lane], threads: int, prepare: Callable[[], None]) -> None:
+    def __init__(
+        self, lanes: Mapping[Modality, Lane], threads: int, prepare: Callable[[], None], searches: Backlog
+    ) -> None:
         self._lanes = lanes
         self._order = deque(lanes.items())
         self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
         self._prepare = prepare
+        self._searches = searches
         self._computing = threads
         self._side_by_side = max(lane.side_by_side for lane in lanes.values())
         self._changed = Condition()
@@ -120,11 +148,16 @@ class EncodingWorker:
 
     def submit(self, kind: Modality, given: Any) -> Future[Gaussian]:
         """Queue an input."""
-        job = Job(given)
+        job = Job(given, self._searches.asked)
         with self._changed:
             self._lanes[kind].jobs.append(job)
-            self._changed.notify()
+            self._wake()
         return job.future
+
+    def look_again(self) -> None:
+        """See whether what waits is due by now."""
+        with self._changed:
+            self._wake()
 
     def close(self) -> None:
         """Finish what is queued and end the threads."""
@@ -133,6 +166,14 @@ class EncodingWorker:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+
+    def _wake(self) -> None:
+        # Waking a thread for nothing would take the interpreter from those that have something to do.
+        if any(map(self._is_due, self._lanes.values())):
+            self._changed.notify()
+
+    def _is_due(self, lane: Lane) -> bool:
+        return self._closing or lane.is_due(self._searches)
 
     def _run(self) -> None:
         self._prepare()
@@ -147,7 +188,7 @@ class EncodingWorker:
             while True:
                 for kind, lane in list(self._order):
                     self._order.rotate(-1)
-                    if self._turns[kind] < lane.side_by_side and (jobs := lane.take()):
+                    if self._turns[kind] < lane.side_by_side and self._is_due(lane) and (jobs := lane.take()):
                         self._turns[kind] += 1
                         self.on_batch(kind, len(jobs))
                         return Turn(kind, lane.encode, jobs, self._share())

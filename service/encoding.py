@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from threading import Lock
@@ -22,6 +22,7 @@ from models.runtimes.choose import Equipped, equip
 from models.runtimes.runtime import Runtime
 from models.runtimes.timing import milliseconds
 from models.text import SPECIALS, batch
+from service.backlog import Backlog
 from service.batching import EncodingWorker, Lane
 from service.settings import Limits
 
@@ -38,18 +39,14 @@ class Encoding:
     Args:
         encoder: with weights, which some runtimes do without: what it attends to only torch can tell.
         equipped: the model, and what computes its networks.
-        limits: how many inputs may be encoded at once.
-        threads: that encode pictures, one or several at a time.
-        prepare: run first in each thread.
+        worker: the threads.
     """
 
-    def __init__(
-        self, encoder: Encoder, equipped: Equipped, limits: Limits, threads: int, prepare: Callable[[], None]
-    ) -> None:
+    def __init__(self, encoder: Encoder, equipped: Equipped, worker: EncodingWorker) -> None:
         self.encoder = encoder
         self.model = equipped.model
         self.runtimes = equipped.choices
-        self.worker = _worker(equipped.model.encoder, limits, threads, prepare)
+        self.worker = worker
         self.users = 0
 
 
@@ -61,9 +58,17 @@ class Encodings:
         runtime: what computes networks; None for the fastest that agrees with torch.
         threads: that encode pictures, one or several at a time.
         prepare: run first in every thread that encodes.
+        searches: of what is encoded.
     """
 
-    def __init__(self, limits: Limits, runtime: Runtime | None, threads: int, prepare: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        runtime: Runtime | None,
+        threads: int,
+        prepare: Callable[[], None],
+        searches: Backlog,
+    ) -> None:
         self._limits = limits
         self._runtime = runtime
         self._threads = threads
@@ -71,6 +76,8 @@ class Encodings:
         self.on_batch: Callable[[Modality, int], None] = lambda kind, size: None
         self._lock = Lock()
         self._in_use: dict[str, Encoding] = {}
+        self._searches = searches
+        searches.on_end = self._look_again
 
     @property
     def waiting(self) -> int:
@@ -87,7 +94,7 @@ class Encodings:
             found = self._in_use.get(model.fingerprint)
             if found is None:
                 equipped = equip(model, self._runtime, self._threads)
-                found = Encoding(model.encoder, equipped, self._limits, self._threads, self._prepare)
+                found = Encoding(model.encoder, equipped, self._worker(equipped.model.encoder))
                 found.worker.on_batch = lambda kind, size: self.on_batch(kind, size)
                 self._in_use[model.fingerprint] = found
             found.users += 1
@@ -102,11 +109,20 @@ class Encodings:
             del self._in_use[encoding.model.fingerprint]
         encoding.worker.close()
 
+    def _look_again(self) -> None:
+        for each in list(self._in_use.values()):
+            each.worker.look_again()
 
-def _worker(encoder: Encoder, limits: Limits, threads: int, prepare: Callable[[], None]) -> EncodingWorker:
-    """What encodes texts (their word ids) and pictures (normalised pixels [1, 3, side, side]).
+    def _worker(self, encoder: Encoder) -> EncodingWorker:
+        lanes = _lanes(encoder, self._limits, self._threads)
+        return EncodingWorker(lanes, self._threads, self._prepare, self._searches)
 
-    In batches, and those of large pictures side by side, where an input has the bits then that it has alone.
+
+def _lanes(encoder: Encoder, limits: Limits, threads: int) -> Mapping[Modality, Lane]:
+    """For texts (their word ids) and pictures (normalised pixels [1, 3, side, side]).
+
+    They are encoded in batches, and those of large pictures side by side, where an input has the bits then that it has
+    alone.
     """
     encode_texts, encode_pictures = partial(_encode_texts, encoder), partial(_encode_pictures, encoder)
     words, pictures = _probes(encoder, limits)
@@ -114,11 +130,10 @@ def _worker(encoder: Encoder, limits: Limits, threads: int, prepare: Callable[[]
     images = is_independent([partial(encode_pictures, threads=each) for each in {1, threads}], pictures)
     alone = median(milliseconds(lambda: encode_pictures(pictures[:1], 1)) for _ in range(_TIMED))
     side_by_side = threads if texts and images and alone >= LARGE_MS else 1
-    lanes = {
-        Modality.TEXT: Lane(encode_texts, len(words) if texts else 1),
+    return {
+        Modality.TEXT: Lane(encode_texts, len(words) if texts else 1, gathers=True),
         Modality.IMAGE: Lane(encode_pictures, len(pictures) if images else 1, side_by_side),
     }
-    return EncodingWorker(lanes, threads, prepare)
 
 
 def _probes(encoder: Encoder, limits: Limits) -> tuple[Sequence[Sequence[int]], Sequence[Tensor]]:

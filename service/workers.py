@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 from index import giving_up
 from index import threads as numbers
 from service.admission import Admission
+from service.backlog import Backlog
 from service.encoding import Encodings
 from service.settings import Settings
 
@@ -38,7 +39,8 @@ class Workers:
         self._threads = settings.threads
         self._pin()
         runtime = None if settings.runtime == "auto" else settings.runtime
-        self.encodings = Encodings(settings.limits, runtime, settings.threads, self._pin)
+        self.searches = Backlog()
+        self.encodings = Encodings(settings.limits, runtime, settings.threads, self._pin, self.searches)
         # A search is small: on two threads it took twice as long as on one (docs/performance.md). It is much Python,
         # too: two at once take the interpreter from each other, and both longer than one after the other.
         alone = partial(numbers.pin, 1)
@@ -60,13 +62,13 @@ class Workers:
 
     async def search(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a search that takes milliseconds; it ends soon after its caller has given up."""
-        return await self._until_given_up(self._searching, function, *arguments)
+        return await self._until_given_up(self._search_in_turn, function, *arguments)
 
     async def survey(self, function: Callable[..., T], *arguments: object) -> T:
         """Run what may go through all of a gallery, or waits for another server, beside the searches that do not; it
         ends likewise.
         """
-        return await self._until_given_up(self._surveying, function, *arguments)
+        return await self._until_given_up(self._surveying.submit, function, *arguments)
 
     async def open(self, function: Callable[..., T], *arguments: object) -> T:
         """Run what opens a gallery, one after the other: two at once would take the memory of both."""
@@ -80,10 +82,18 @@ class Workers:
         """Run what builds a gallery anew, one after the other; nobody waits for it."""
         self._compacting.submit(function, *arguments)
 
-    async def _until_given_up(self, pool: ThreadPoolExecutor, function: Callable[..., T], *arguments: object) -> T:
+    def _search_in_turn(self, function: Callable[..., T], *arguments: object) -> Future[T]:
+        self.searches.begin()
+        future = self._searching.submit(function, *arguments)
+        future.add_done_callback(lambda _: self.searches.end())
+        return future
+
+    async def _until_given_up(
+        self, submit: Callable[..., Future[T]], function: Callable[..., T], *arguments: object
+    ) -> T:
         given_up = threading.Event()
         try:
-            return await self._in(pool, _search, given_up, function, *arguments)
+            return await asyncio.wrap_future(submit(_search, given_up, function, *arguments))
         finally:
             given_up.set()
 

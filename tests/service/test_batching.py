@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 from index.items import Modality
 from models.gaussian import Gaussian
 from service import encoding
+from service.backlog import Backlog
 from service.batching import EncodingWorker, Lane
 from service.galleries import Galleries
 from service.settings import Settings
@@ -49,7 +51,7 @@ class Recorder:
             kind: Lane(lambda given, _, kind=kind: self.encode(kind, given), batches[kind.value])  # type: ignore[misc]
             for kind in Modality
         }
-        return EncodingWorker(lanes, threads=2, prepare=lambda: None)
+        return EncodingWorker(lanes, threads=2, prepare=lambda: None, searches=Backlog())
 
     @contextmanager
     def occupied(self, worker: EncodingWorker) -> Iterator[None]:
@@ -121,6 +123,112 @@ def test_an_input_given_up_takes_no_place() -> None:
 
 
 @dataclass(eq=False)
+class Crowd:
+    """Texts that gather before a searcher, whose searches this begins and ends; pictures do not gather."""
+
+    recorder: Recorder = field(default_factory=Recorder)
+    searches: Backlog = field(default_factory=Backlog)
+
+    @contextmanager
+    def worker(self, batch: int = 32) -> Iterator[EncodingWorker]:
+        """Which is told of each search that ends."""
+        lanes = {
+            TEXT: Lane(lambda given, _: self.recorder.encode(TEXT, given), batch, gathers=True),
+            IMAGE: Lane(lambda given, _: self.recorder.encode(IMAGE, given), batch),
+        }
+        worker = EncodingWorker(lanes, threads=1, prepare=lambda: None, searches=self.searches)
+        self.searches.on_end = worker.look_again
+        yield worker
+        worker.close()
+
+    def ask(self, count: int) -> None:
+        """So many searches."""
+        for _ in range(count):
+            self.searches.begin()
+
+    def texts(self) -> list[list[int]]:
+        """The batches of texts so far."""
+        return [batch for kind, batch in self.recorder.batches if kind is TEXT]
+
+
+def test_texts_gather_while_more_searches_wait() -> None:
+    """They are encoded together when as few searches are left: a picture that comes after them shows they waited."""
+    crowd = Crowd()
+    with crowd.worker() as worker:
+        crowd.ask(4)
+        futures = [worker.submit(TEXT, number) for number in (1, 2)]
+        assert float(worker.submit(IMAGE, 7).result(10).mean) == 7
+        crowd.searches.end()
+        assert float(worker.submit(IMAGE, 8).result(10).mean) == 8
+        assert not crowd.texts() and worker.waiting == 2
+        crowd.searches.end()
+        assert [float(future.result(10).mean) for future in futures] == [1, 2]
+    assert crowd.texts() == [[1, 2]]
+
+
+def test_enough_texts_do_not_wait() -> None:
+    """With as many as there are searches, or a batch full, it begins at once."""
+    crowd = Crowd()
+    with crowd.worker(batch=3) as worker:
+        crowd.ask(2)
+        first = [worker.submit(TEXT, number) for number in (1, 2)]
+        assert [float(future.result(10).mean) for future in first] == [1, 2]
+        crowd.ask(98)
+        second = [worker.submit(TEXT, number) for number in (3, 4, 5)]
+        assert [float(future.result(10).mean) for future in second] == [3, 4, 5]
+    assert crowd.texts() == [[1, 2], [3, 4, 5]]
+
+
+def test_a_text_waits_for_no_search_that_came_after_it() -> None:
+    """However many pictures are searched for meanwhile: it is encoded when those before it have ended."""
+    crowd = Crowd()
+    with crowd.worker() as worker:
+        crowd.ask(2)
+        text = worker.submit(TEXT, 1)
+        for _ in range(2):
+            assert not text.done()
+            crowd.ask(3)
+            crowd.searches.end()
+        assert float(text.result(10).mean) == 1
+        assert crowd.searches.length == 6
+
+
+def test_texts_that_gather_are_encoded_at_the_end() -> None:
+    """A server that stops finishes what it has taken."""
+    crowd = Crowd()
+    with crowd.worker() as worker:
+        crowd.ask(9)
+        text = worker.submit(TEXT, 1)
+    assert float(text.result().mean) == 1
+
+
+def test_every_search_that_was_asked_for_ends(settings: Settings) -> None:
+    """One that is answered, one that fails, one that is given up before it begins: no text waits for one for ever."""
+    galleries = Galleries.open(settings)
+    workers, engine, go = galleries.workers, galleries.default.engine, Event()
+
+    async def run() -> None:
+        await engine.warm_up()  # From here on the encoder waits to be told.
+        first = asyncio.create_task(workers.search(go.wait, 20))
+        failing, given_up = (asyncio.create_task(workers.search(math.sqrt, number)) for number in (-1, 4))
+        await asyncio.sleep(0)
+        assert workers.searches.length == 3
+        text = asyncio.create_task(engine.in_batch(TEXT, engine.model.encoder.vocabulary.encode("a ring")))
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        assert workers.searches.length == 2
+        go.set()
+        with pytest.raises(ValueError, match="math domain"):
+            await failing
+        assert await first
+        assert (await asyncio.wait_for(text, 20)).batch_shape == (1,)
+        await galleries.close()
+
+    asyncio.run(run())
+    assert workers.searches.length == 0
+
+
+@dataclass(eq=False)
 class Gates:
     """Encodes what is a gate: tells how many threads it was given, and waits until it is opened."""
 
@@ -143,7 +251,7 @@ class Gates:
     def worker(self, threads: int, side_by_side: int) -> Iterator[Callable[..., Future[Gaussian]]]:
         """What submits a picture; all gates are open at the end."""
         lanes = {IMAGE: Lane(self.encode, 1, side_by_side), TEXT: Lane(self.encode, 1)}
-        worker = EncodingWorker(lanes, threads, prepare=lambda: None)
+        worker = EncodingWorker(lanes, threads, prepare=lambda: None, searches=Backlog())
         self.held_back = worker._changed
         yield lambda number, kind=IMAGE: worker.submit(kind, number)
         for gate in self.gates.values():
