@@ -36,7 +36,7 @@ def words(text: str, punctuation: bool = False) -> tuple[str, ...]:
     With `punctuation`, each mark is a token of its own, as in the vocabularies of the published checkpoints.
     """
     plain = _uniform(_uniform(text).lower())
-    kinds = "".join(map(_kind, plain))
+    kinds = plain.translate(_KINDS)
     return tuple(
         plain[token.start() : token.end()] for token in _TOKEN.finditer(kinds) if punctuation or token.group()[0] == "w"
     )
@@ -50,7 +50,7 @@ def spans(text: str) -> tuple[tuple[int, int], ...]:
     ends = [place for place in range(1, len(text)) if not _joins(text[place])] + [len(text)] * bool(text)
     pieces = [(start, end, _uniform(_uniform(text[start:end]).lower())) for start, end in pairwise((0, *ends))]
     places = [(start, end) for start, end, plain in pieces for _ in plain]
-    kinds = "".join(_kind(character) for _, _, plain in pieces for character in plain)
+    kinds = "".join(plain.translate(_KINDS) for _, _, plain in pieces)
     found: list[tuple[int, int]] = []
     for token in _TOKEN.finditer(kinds):
         start, end = places[token.start()][0], places[token.end() - 1][1]
@@ -212,6 +212,8 @@ def _numbers(texts: Sequence[str], where: str) -> npt.NDArray[np.float32]:
 
 
 def _uniform(text: str) -> str:
+    if text.isascii():  # Which is uniform.
+        return text
     return unicodedata.normalize("NFKC", text).translate(_UNIFORM)
 
 
@@ -229,3 +231,13 @@ def _kind(character: str) -> str:
         return character
     # Marks (vowel signs, accents) belong to their word, which the \w of `re` does not know.
     return {"L": "w", "M": "w", "N": "w", "P": "p", "S": "p"}.get(unicodedata.category(character)[0], " ")
+
+
+class _Kinds(dict[int, str]):
+    """For `str.translate`: every character becomes its kind. It holds those of ASCII, and looks others up."""
+
+    def __missing__(self, code: int) -> str:
+        return _kind(chr(code))
+
+
+_KINDS: Final = _Kinds({code: _kind(chr(code)) for code in range(128)})
