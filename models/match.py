@@ -153,20 +153,38 @@ class MatchHead:
         probability = torch.sigmoid(self.shift - self.scale * distance)
         return probability if self.map is None else self.map(probability)
 
-    def mapped(self, probability: MatchProbability) -> MatchProbability:
-        """Through the map; a standard error is multiplied by the map's slope there (delta method)."""
-        if self.map is None:
-            return probability
-        error = probability.standard_error * self.map.slope(probability.value)
-        return MatchProbability(self.map(probability.value), error)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchProbability:
-    """Match probabilities with the standard error that sampling left in them (zero for the closed form)."""
+    """Match probabilities of n items.
+
+    Args:
+        value: [n].
+        samples: [n, J, J], those of all pairs of samples, before any map; None where nothing was sampled.
+        map: that the values have passed.
+    """
 
     value: Tensor
-    standard_error: Tensor
+    samples: Tensor | None = None
+    map: ProbabilityMap | None = None
+
+    @cached_property
+    def standard_error(self) -> Tensor:
+        """[n]: what sampling leaves in the values, worked out when it is asked for: a search shows those of ten items.
+
+        The J² pairs are not independent: it is that of a two-sample U-statistic, from the spread of the row means and
+        of the column means (Hoeffding, 1948), times the map's slope (delta method). Zero where nothing was sampled, not
+        a number for fewer than two samples a side.
+        """
+        if self.samples is None:
+            return torch.zeros_like(self.value)
+        error = _u_statistic_error(self.samples)
+        return error if self.map is None else error * self.map.slope(self.samples.mean((-1, -2)))
+
+    def take(self, places: Tensor) -> MatchProbability:
+        """Those of some of the items."""
+        samples = None if self.samples is None else self.samples[places]
+        return MatchProbability(self.value[places], samples, self.map)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,8 +240,7 @@ def sampled(query: Gaussian, items: Gaussian, head: MatchHead, noise: Noise) -> 
         noise: J samples a side.
 
     Returns:
-        [n] values in [0, 1], with the standard error of a two-sample U-statistic: the J² pairs are not independent, so
-        it comes from the spread of the row means and of the column means (Hoeffding, 1948).
+        [n] values in [0, 1], with what sampling leaves in them.
     """
     if head.means_alone:
         return _of_means(query, items, head)
@@ -251,7 +268,7 @@ class SampledDistances:
         tables = [_common_noise_distances(query, items[start : start + BLOCK], noise) for start in starts]
         return cls(query, items, torch.cat(tables))
 
-    def take(self, places: Any) -> SampledDistances:
+    def take(self, places: Tensor) -> SampledDistances:
         """Those of some of the items."""
         return SampledDistances(self.query, self.items[places], self.table[places])
 
@@ -260,17 +277,14 @@ class SampledDistances:
         if head.means_alone:
             return _of_means(self.query, self.items, head)
         offset = head.offset(self.query[None], self.items)[0]
-        table = torch.sigmoid(offset[:, None, None] - head.scale_of(self.query) * self.table)
-        return head.mapped(MatchProbability(table.mean((-1, -2)), _u_statistic_error(table)))
+        samples = torch.sigmoid(offset[:, None, None] - head.scale_of(self.query) * self.table)
+        value = samples.mean((-1, -2))
+        return MatchProbability(value if head.map is None else head.map(value), samples, head.map)
 
 
 def _of_means(query: Gaussian, items: Gaussian, head: MatchHead) -> MatchProbability:
     """Of one query and n items, where nothing is to be sampled."""
-    return _exactly(head.of_distance(distance_of_means(query[None], items))[0])
-
-
-def _exactly(value: Tensor) -> MatchProbability:
-    return MatchProbability(value, torch.zeros_like(value))
+    return MatchProbability(head.of_distance(distance_of_means(query[None], items))[0])
 
 
 def _common_noise_distances(query: Gaussian, items: Gaussian, noise: Noise) -> Tensor:
@@ -354,7 +368,7 @@ class DistanceMoments:
         mean, variance = (torch.cat(parts, -1)[0] for parts in zip(*moments, strict=True))
         return cls(query, items, mean, variance)
 
-    def take(self, places: Any) -> DistanceMoments:
+    def take(self, places: Tensor) -> DistanceMoments:
         """Those of some of the items."""
         return DistanceMoments(self.query, self.items[places], self.mean[places], self.variance[places])
 
@@ -362,7 +376,7 @@ class DistanceMoments:
         """As `closed_form` gives them; there is no standard error."""
         if head.means_alone:
             return _of_means(self.query, self.items, head)
-        return _exactly(_of_moments(self.query[None], self.items, head, self.mean, self.variance)[0])
+        return MatchProbability(_of_moments(self.query[None], self.items, head, self.mean, self.variance)[0])
 
 
 def squashed(logit: Tensor, scale: Tensor | float, distance_variance: Tensor) -> Tensor:

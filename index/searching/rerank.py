@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
+
+from torch import Tensor
 
 from models.gaussian import Gaussian
 from models.match import DistanceMoments, MatchHead, MatchProbability, Noise, SampledDistances
@@ -30,12 +32,12 @@ class Separation(Protocol):
         """The items [n, dim]."""
         ...
 
-    def take(self, places: Any) -> Self:
+    def take(self, places: Tensor) -> Self:
         """Of some of the items."""
         ...
 
     def match(self, head: MatchHead) -> MatchProbability:
-        """Values and standard errors [n]; the latter are zero unless sampled."""
+        """The match probabilities of the items."""
         ...
 
 

@@ -197,8 +197,7 @@ class Retriever:
         query, items, allowed = asked.query, asked.gallery.stored(modality), asked.allowed
         probabilities = every_probability(query, items, self.head(asked.direction), allowed)
         near = most_probable(query, items, probabilities, asked.options.top_k, allowed)
-        value = probabilities[near.rows if allowed is None else allowed.places(near.rows)]
-        probability = MatchProbability(value, torch.zeros_like(value))
+        probability = MatchProbability(probabilities[near.rows if allowed is None else allowed.places(near.rows)])
         found = self._separation(query, items.take(near.rows), asked.options)
         return _Candidates(near, found, probability), probabilities
 
@@ -252,9 +251,8 @@ class _Candidates:
 
     def take(self, places: Rows) -> _Candidates:
         """Those in some places, in that order."""
-        value, error = self.probability.value[places], self.probability.standard_error[places]
-        near = Ranking(self.near.rows[places], self.near.values[places])
-        return _Candidates(near, self.separation.take(places), MatchProbability(value, error))
+        near, chosen = Ranking(self.near.rows[places], self.near.values[places]), torch.from_numpy(places)
+        return _Candidates(near, self.separation.take(chosen), self.probability.take(chosen))
 
 
 class _Clock:
