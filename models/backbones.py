@@ -7,6 +7,7 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from models.errors import ConfigError, WeightsError
 
@@ -89,3 +90,12 @@ class LastTokenGRU(nn.Module):
         states, _ = self.forwards(words)
         last = lengths - 1
         return torch.cat([states[rows, last], self.backwards(words[rows, last])], -1)
+
+    def in_order(self, words: Tensor, lengths: Tensor) -> Tensor:
+        """The same of texts on the CPU of which none is longer than the one before it.
+
+        Each is read to its own end, so that texts of all lengths go together and no padding is read.
+        """
+        rows = torch.arange(words.shape[0])
+        _, last = self.forwards(pack_padded_sequence(words, lengths, batch_first=True))
+        return torch.cat([last[0], self.backwards(words[rows, lengths - 1])], -1)

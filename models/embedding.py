@@ -70,10 +70,14 @@ def variance_branch(config: EmbeddingConfig, local: int, dim: int) -> VarianceBr
     return VarianceBranch(local, dim, local // 2) if config.attention else GlobalVariance(dim)
 
 
+Wholes = tuple[Tensor, Tensor | None]
+"""Features [n, dim] of whole inputs for the mean and for the variance; None for points."""
+
+
 def encoding_of(
     mean: MeanBranch | None,
     variance: VarianceBranch | GlobalVariance | None,
-    wholes: tuple[Tensor, Tensor | None],
+    wholes: Wholes,
     local: Tensor,
     padding: Tensor | None = None,
 ) -> Encoding:
@@ -82,7 +86,7 @@ def encoding_of(
     Args:
         mean: without it the mean is the feature of the whole input, l2-normalised (VSE++, Faghri et al., 2018).
         variance: without it the log-variance is `POINT_LOG_VARIANCE`.
-        wholes: features [n, dim] of the whole input for the mean and for the variance; the latter with a `variance`.
+        wholes: the latter of them with a `variance`.
         local: [n, positions, features].
         padding: bool [n, positions].
     """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models import independence
 from models.backbones import LastTokenGRU, resnet_features, resnet_width
 from models.calibration import Calibration, Direction
-from models.embedding import EmbeddingConfig, Encoding, encoding_of, mean_branch, variance_branch
+from models.embedding import EmbeddingConfig, Encoding, Wholes, encoding_of, mean_branch, variance_branch
 from models.errors import ConfigError
 from models.familiarity import Familiarity
 from models.gaussian import Gaussian
@@ -102,9 +102,22 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor, lengths: Tensor) -> Encoding:
         """Encode word ids [n, length], of which the first `lengths` [n] are real, in any order."""
         words = self.embed(ids)
-        padding = torch.arange(ids.shape[1], device=ids.device) >= lengths[:, None]
         wide = None if self.variance_rnn is None else self.variance_rnn(words, lengths)
-        return encoding_of(self.mean_branch, self.variance_branch, (self.rnn(words, lengths), wide), words, padding)
+        return self._attend(words, lengths, (self.rnn(words, lengths), wide))
+
+    def read_in_order(self, ids: Tensor, lengths: Tensor) -> Wholes:
+        """Features of whole texts on the CPU, of which none is longer than the one before it."""
+        words = self.embed(ids)
+        wide = None if self.variance_rnn is None else self.variance_rnn.in_order(words, lengths)
+        return self.rnn.in_order(words, lengths), wide
+
+    def attend(self, ids: Tensor, lengths: Tensor, wholes: Wholes) -> Encoding:
+        """Encode texts whose features as a whole are known."""
+        return self._attend(self.embed(ids), lengths, wholes)
+
+    def _attend(self, words: Tensor, lengths: Tensor, wholes: Wholes) -> Encoding:
+        padding = torch.arange(words.shape[1], device=words.device) >= lengths[:, None]
+        return encoding_of(self.mean_branch, self.variance_branch, wholes, words, padding)
 
 
 class Encoder(nn.Module):

@@ -7,7 +7,8 @@ on x86 this was found in four places, and each has a way around it that costs li
   rows are alike in batches of 1 to 64 (and for one picture it is the faster one, too).
 - *Matrix products.* MKL has one kernel for one row, one for two or three, and one for four and more, and shares rows
   out among threads. Here a picture's feature map passes the heads on its own, texts are never fewer than `LEAST_ROWS`
-  (missing rows are repeated), and one thread computes both: of five rows one of two threads gets fewer again.
+  (missing rows are repeated; where texts of several lengths are read together, the longest one), and one thread
+  computes both: of five rows one of two threads gets fewer again.
 - *Softmax.* It sums 16 positions at a time, so the length to which a text is padded shows. Here a text is padded by its
   own length alone.
 - *The logistic function.* It takes many numbers at a time and the last few of a tensor one by one, by another formula.
@@ -21,13 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from models.embedding import Encoding
+from models.embedding import Encoding, Wholes
 from models.gaussian import Gaussian, concatenate
 
 LEAST_ROWS: Final = 4
@@ -63,20 +64,31 @@ def _at_once(pixels: Tensor) -> int:
     return max(1, _PIXELS // pixels[0, 0].numel())
 
 
-def encode_tokens(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, lengths: Tensor) -> Gaussian:
-    """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real.
+class TextNetwork(Protocol):
+    """Embeds word ids [n, length] of which the first `lengths` [n] are real, in one step or in two."""
 
-    Args:
-        network: embeds ids and lengths.
-        ids: where the network is; likewise the lengths.
-        lengths: of the texts.
-    """
+    def __call__(self, ids: Tensor, lengths: Tensor) -> Encoding:
+        """In one step."""
+        ...
+
+    def read_in_order(self, ids: Tensor, lengths: Tensor) -> Wholes:
+        """The first step, of texts of which none is longer than the one before it."""
+        ...
+
+    def attend(self, ids: Tensor, lengths: Tensor, wholes: Wholes) -> Encoding:
+        """The second step."""
+        ...
+
+
+def encode_tokens(network: TextNetwork, ids: Tensor, lengths: Tensor) -> Gaussian:
+    """Gaussians [n, dim] of word ids [n, length] of which the first `lengths` [n] are real, where the network is."""
     if ids.device.type != "cpu" or not len(ids):
         return network(ids, lengths).gaussian
     padded = (lengths + _LENGTHS - 1) // _LENGTHS * _LENGTHS
     groups = [(length, (padded == length).nonzero()[:, 0]) for length in sorted(set(padded.tolist()))]
-    with _one_thread():
-        parts = [_encode_alike(network, _resized(ids[rows], length), lengths[rows]) for length, rows in groups]
+    with _one_thread(), _Independent():
+        wholes = _read(network, ids, lengths)
+        parts = [_attend_alike(network, _resized(ids, length), lengths, wholes, rows) for length, rows in groups]
     order = torch.cat([rows for _, rows in groups]).argsort()
     return concatenate(parts)[order]
 
@@ -100,12 +112,21 @@ def _same(one: Gaussian, other: Gaussian) -> bool:
     return torch.equal(one.mean, other.mean) and torch.equal(one.log_variance, other.log_variance)
 
 
-def _encode_alike(network: Callable[[Tensor, Tensor], Encoding], ids: Tensor, lengths: Tensor) -> Gaussian:
-    """Texts of one padded length, in `LEAST_ROWS` rows or more."""
-    rows = torch.arange(max(LEAST_ROWS, len(ids))) % len(ids)
-    with _Independent():
-        gaussian = network(ids[rows], lengths[rows]).gaussian
-    return gaussian[: len(ids)]
+def _read(network: TextNetwork, ids: Tensor, lengths: Tensor) -> Wholes:
+    """Texts of all lengths together, the longest in `LEAST_ROWS` rows: so many there are at each step."""
+    order = lengths.argsort(descending=True)
+    rows = torch.cat([order[:1].expand(LEAST_ROWS - 1), order])
+    whole, wide = network.read_in_order(ids[rows], lengths[rows])
+    back = order.argsort() + LEAST_ROWS - 1
+    return whole[back], None if wide is None else wide[back]
+
+
+def _attend_alike(network: TextNetwork, ids: Tensor, lengths: Tensor, wholes: Wholes, rows: Tensor) -> Gaussian:
+    """Those in some rows, which have one padded length, in `LEAST_ROWS` rows or more."""
+    whole, wide = wholes
+    chosen = rows[torch.arange(max(LEAST_ROWS, len(rows))) % len(rows)]
+    alike = whole[chosen], None if wide is None else wide[chosen]
+    return network.attend(ids[chosen], lengths[chosen], alike).gaussian[: len(rows)]
 
 
 @contextmanager
