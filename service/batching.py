@@ -1,10 +1,11 @@
 """The encoder's threads: each takes what waits of one kind as one batch, and they go from kind to kind.
 
 A lone input never waits for company: a turn takes what is there, and all processors where nothing else waits. Nor does
-anybody wait longer for an answer because of others: only while the searcher has more before it than waits here do texts
-gather, which are cheap together (32 take what five take one by one), for a text that was encoded now would wait there.
-Under load batches of large pictures are encoded side by side with a processor each, because threads that share a batch
-wait for each other at every layer, and long where something else has a processor.
+a search wait longer because of others: only while the searcher has more before it than waits here do texts gather,
+which are cheap together (32 take what five take one by one), for a text that was encoded now would wait there. One that
+is only to be encoded waits as long as if it were searched for. Under load batches of large pictures are encoded side by
+side with a processor each, because threads that share a batch wait for each other at every layer, and long where
+something else has a processor.
 
 An answer does not depend on who was there, because the encoders give a row of a batch the bits that it has alone, on
 any number of threads (`models/independence.py`, docs/adr/0014); where they do not, a turn has one input only and there
